@@ -1,0 +1,66 @@
+"""Options and helpers that several commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from auditkit.errors import AuditError
+
+if TYPE_CHECKING:
+    from auditkit.data import Content
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+db_option = click.option(
+    "--db", type=click.Path(path_type=Path), default=Path("auditkit.db"), envvar="AUDITKIT_DB", show_default=True,
+    help="The SQLite file that holds everything.",
+)  # fmt: skip
+run_option = click.option("--run", "run_name", metavar="ID", help="The run, by the beginning of its id; default: the latest.")
+edition_option = click.option("--edition", default="paper", show_default=True, help="Edition of the scores: paper, cf or 2015.")
+
+
+def content_options(command: F) -> F:
+    """--prompts, --personas, --translations: a user's own content."""
+    folder = click.Path(path_type=Path)
+    for name, what in (
+        ("translations", "translation files (xxx_Yyyy.jsonl)"),
+        ("personas", "countries.yaml and templates.yaml"),
+        ("prompts", "dilemmas/*.yaml, judges/*.md"),
+    ):
+        command = click.option(
+            f"--{name}", type=folder, envvar=f"AUDITKIT_{name.upper()}", help=f"Folder with your own {what}."
+        )(command)
+    return command
+
+
+def load(prompts: Path | None, personas: Path | None, translations: Path | None) -> Content:
+    from auditkit.data import load_content
+
+    return load_content(prompts, personas, translations)
+
+
+def names(values: tuple[str, ...]) -> list[str]:
+    """Values given several times or with commas, as one list."""
+    return [part.strip() for value in values for part in value.split(",") if part.strip()]
+
+
+def parameters(values: tuple[str, ...]) -> dict[str, Any]:
+    """`--param key=value` pairs. Numbers, true, false, null and none are read as such; anything else is text."""
+    import json
+
+    out: dict[str, Any] = {}
+    for value in values:
+        key, sign, text = value.partition("=")
+        if not sign or not key:
+            raise AuditError(f"--param {value!r}: write it as NAME=VALUE")
+        try:
+            out[key] = None if text.lower() == "none" else json.loads(text)
+        except json.JSONDecodeError:
+            out[key] = text
+        if isinstance(out[key], float) and out[key] != out[key]:  # noqa: PLR0124  (NaN has no place in a key)
+            raise AuditError(f"--param {value!r}: NaN is not a value")
+    return out
