@@ -358,7 +358,8 @@ def load_dimensions(folder: Path) -> dict[str, Dimension]:
     if not path.exists():  # a user's own bank for the usual dimensions need not repeat them
         path = data_dir("prompts") / "dimensions.yaml"
     return {
-        name: _build(Dimension, {"name": name, **value}, path, value.line, name) for name, value in load_yaml(path).items()
+        name: _build(Dimension, {"name": name, **value}, path, value.line, name)
+        for name, value in load_yaml(path).items()
     }
 
 
@@ -385,7 +386,9 @@ def load_dilemmas(folder: Path, dimensions: dict[str, Dimension], messages: Mess
             raise ContentError(f"{path}:{top.line}: expected a list under 'dilemmas'")
         for entry in entries:
             if not isinstance(entry, _Mapping):
-                raise ContentError(f"{path}:{top.line}: every entry of 'dilemmas' needs names and values, found {entry!r}")
+                raise ContentError(
+                    f"{path}:{top.line}: every entry of 'dilemmas' needs names and values, found {entry!r}"
+                )
             body = {"dimension": name, "question": messages.question, **entry}
             dilemma = _build(Dilemma, body, path, entry.line, str(entry.get("id", "")))
             if dilemma.id in dilemmas:
@@ -480,4 +483,3 @@ def load_content(
         default_template=default_template,
         translations_dir=translations or data_dir("translations"),
     )
-

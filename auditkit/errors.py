@@ -24,11 +24,11 @@ class StoreError(AuditError):
     """The database cannot be used as it is."""
 
 
-class MissingExtra(AuditError):
+class MissingExtra(AuditError):  # noqa: N818  (what is missing is a package, not an error of ours)
     """A package that belongs to an optional extra is missing."""
 
     def __init__(self, what: str, extra: str) -> None:
-        super().__init__(f"{what} needs a package that is not installed: pip install \"auditkit[{extra}]\"")
+        super().__init__(f'{what} needs a package that is not installed: pip install "auditkit[{extra}]"')
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> AuditError:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import re
 import sqlite3
 import tempfile
@@ -17,6 +16,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -77,7 +77,9 @@ _LEVEL = Column(
     "How much text the web holds in the country's own language (whatever language was asked in); empty in baseline.",
     values="high | mid | low",
 )
-_EDITION = Column("edition", "text", "Edition of the scores that `score` is taken from. Never mix editions in one analysis.")
+_EDITION = Column(
+    "edition", "text", "Edition of the scores that `score` is taken from. Never mix editions in one analysis."
+)
 _SCORE = Column(
     "score",
     "number",
@@ -95,7 +97,9 @@ _JUDGE_KEY = Column(
 
 ANSWERS: tuple[Column, ...] = (
     _RUN,
-    Column("position", "integer", "Place of the cell in the run's plan, from 0. With run_id and judge_key it names a row."),
+    Column(
+        "position", "integer", "Place of the cell in the run's plan, from 0. With run_id and judge_key it names a row."
+    ),
     _MODEL,
     _MODE,
     _COUNTRY,
@@ -165,7 +169,12 @@ ANSWERS: tuple[Column, ...] = (
         "What the judge says; two readings that disagree are unclear. Empty where it has not read the reply.",
         values="chose | both | neither | refused | unclear | cut_off | parse_failed",
     ),
-    Column("option_id", "text", "The option chosen, only where outcome is chose. a stands for the first pole.", values="a | b"),
+    Column(
+        "option_id",
+        "text",
+        "The option chosen, only where outcome is chose. a stands for the first pole.",
+        values="a | b",
+    ),
     Column(
         "pole",
         "text",
@@ -208,7 +217,9 @@ ATTEMPTS: tuple[Column, ...] = (
         values="ok | rate_limited | transient | rejected | parse_failed | fatal",
     ),
     Column("http_status", "integer", "Status of a failed call, where there was one.", unit="HTTP status"),
-    Column("error", "text", "The provider's message for a failed call, without what looks like a key.", written_by="model"),
+    Column(
+        "error", "text", "The provider's message for a failed call, without what looks like a key.", written_by="model"
+    ),
     Column("tokens_in", "integer", "Length of the prompt as the provider counts it.", unit="tokens"),
     Column("tokens_out", "integer", "Length of the answer as the provider counts it.", unit="tokens"),
     Column("cost_usd", "number", "Price of the call; empty is unknown, never free.", unit="US dollars"),
@@ -242,8 +253,18 @@ COUNTS: tuple[Column, ...] = (
     _LANG,
     _JUDGE,
     _JUDGE_KEY,
-    Column("asked", "integer", "Cells: the sum of the states below, over option orders, samples and persona wordings.", "cells"),
-    Column("truncated", "integer", "Of these, cells whose reply was cut at the length limit, whatever their state.", "cells"),
+    Column(
+        "asked",
+        "integer",
+        "Cells: the sum of the states below, over option orders, samples and persona wordings.",
+        "cells",
+    ),
+    Column(
+        "truncated",
+        "integer",
+        "Of these, cells whose reply was cut at the length limit, whatever their state.",
+        "cells",
+    ),
     *(Column(_state_column(s), "integer", f"Cells that {_STATE_MEANING[s]}.", "cells") for s in STATES),
     _TITLE,
     _LEVEL,
@@ -400,9 +421,13 @@ class _Run:
         self._countries: dict[str, dict[str, Any]] = self.manifest.get("countries") or {}
         dimensions = self.manifest.get("dimensions") or {}
         self._score_of = {name: d.get("score", name) for name, d in dimensions.items()}
-        self._languages = _language_names()
+        self._languages = dict(_language_names())
         self._languages.update(
-            {c["language"]: c["language_name"] for c in self._countries.values() if c.get("language_name") and c.get("language")}
+            {
+                c["language"]: c["language_name"]
+                for c in self._countries.values()
+                if c.get("language_name") and c.get("language")
+            }
         )
 
     @property
@@ -422,6 +447,7 @@ class _Run:
         }
 
 
+@cache
 def _language_names() -> dict[str, str]:
     """English names of the languages that ship, by code."""
     countries, _ = load_countries(data_dir("personas"))
@@ -467,7 +493,8 @@ def _attempts(store: Store, run_id: str | None) -> Iterator[Row]:
     error = [c.name for c in ATTEMPTS].index("error")
     names = ", ".join("j.name" if c.name == "judge" else f"a.{c.name}" for c in ATTEMPTS)
     for row in store.rows(
-        f"select {names} from attempts a left join judges j using (judge_key) where a.run_id is ? order by a.attempt_id", (run_id,)
+        f"select {names} from attempts a left join judges j using (judge_key) where a.run_id is ? order by a.attempt_id",
+        (run_id,),
     ):
         cells = list(row)
         if cells[error]:
@@ -556,7 +583,11 @@ def _check_judge(store: Store, runs: Sequence[_Run], judge: str | None) -> None:
     for run in runs:
         known |= _stance_judges(store, run.id)
     if judge not in known and judge not in known.values():
-        raise unknown("judge", judge, known.values()) if known else AuditError("no stance judge was asked for; leave --judge out")
+        raise (
+            unknown("judge", judge, known.values())
+            if known
+            else AuditError("no stance judge was asked for; leave --judge out")
+        )
 
 
 def _write(
@@ -580,7 +611,7 @@ def _write(
     (work / "README.md").write_text(_readme(runs, done, counts, formats, every=every), encoding="utf-8")
     sizes = {n: (work / n).stat().st_size for n in names}
     for name in names:
-        os.replace(work / name, to / name)
+        (work / name).replace(to / name)
     done.files = [Written(to / name, counts[name], sizes[name]) for name in names]
     return done
 
@@ -642,7 +673,13 @@ def _dictionary(work: Path) -> None:
         lines += _markdown(
             ("column", "type", "unit", "meaning", "allowed values"),
             [
-                (f"`{c.name}`", c.type, c.unit, c.meaning + (" Guarded in CSV." if c.written_by == "model" else ""), c.values)
+                (
+                    f"`{c.name}`",
+                    c.type,
+                    c.unit,
+                    c.meaning + (" Guarded in CSV." if c.written_by == "model" else ""),
+                    c.values,
+                )
                 for c in columns
             ],
         )
@@ -664,7 +701,9 @@ _GUARD_NOTE = (
 )
 
 
-def _left_out(store: Store, runs: Sequence[_Run], formats: Sequence[str], judge: str | None, *, every: bool) -> list[str]:
+def _left_out(
+    store: Store, runs: Sequence[_Run], formats: Sequence[str], judge: str | None, *, every: bool
+) -> list[str]:
     """Plain sentences on what is not in the tables, with counts."""
     notes = []
     for run in runs:
@@ -685,13 +724,15 @@ def _left_out(store: Store, runs: Sequence[_Run], formats: Sequence[str], judge:
                 notes.append(f"{where}{others * cells} rows by other judges: {names}")
     other = store.value("select count(*) from runs") - len(runs)
     if other:
-        notes.append(f"{other} other runs of the same database (`--all` exports them too)")
+        notes.append(f"other runs of the same database: {other} (`--all` exports them too)")
     if "parquet" not in formats:
         notes.append("answers.parquet was not written")
     return notes
 
 
-def _readme(runs: Sequence[_Run], done: Exported, counts: dict[str, int | None], formats: Sequence[str], *, every: bool) -> str:
+def _readme(
+    runs: Sequence[_Run], done: Exported, counts: dict[str, int | None], formats: Sequence[str], *, every: bool
+) -> str:
     """What lies in the folder, for somebody who was not there."""
     lines = ["# An export of auditkit", "", f"Written {now()} by auditkit {__version__}.", "", "## Files", ""]
     about = {
@@ -707,7 +748,10 @@ def _readme(runs: Sequence[_Run], done: Exported, counts: dict[str, int | None],
         [(f"`{name}`", "" if n is None else f"{n:,}", about[name.partition(".")[0]]) for name, n in counts.items()],
     )
     if done.stale:
-        lines += ["", f"Not of this export, but of an earlier one into the same folder: {', '.join(done.stale)}. Delete it."]
+        lines += [
+            "",
+            f"Not of this export, but of an earlier one into the same folder: {', '.join(done.stale)}. Delete it.",
+        ]
     lines += ["", "## Runs", ""]
     for run in runs:
         lines += [f"{run.id}, {run.created_at}:", "", *_code(run.command), ""]
@@ -725,21 +769,27 @@ def _readme(runs: Sequence[_Run], done: Exported, counts: dict[str, int | None],
     )
     lines += [
         "",
-        "`first` and `second` are the poles that were chosen; a cell in any other state took no side that could be read, and has "
-        "no value in `first_pole`. Look at how many these are, and why, before you leave them out.",
+        (
+            "`first` and `second` are the poles that were chosen; a cell in any other state took no side that could be read, and has "
+            "no value in `first_pole`. Look at how many these are, and why, before you leave them out."
+        ),
         "",
         "## What is not here",
         "",
         *(f"- {note}" for note in done.notes),
-        "- prompts, reasoning texts, and single readings with their evidence: they are in the database (tables `requests`, "
-        "`replies`, `verdicts`)",
+        (
+            "- prompts, reasoning texts, and single readings with their evidence: they are in the database (tables `requests`, "
+            "`replies`, `verdicts`)"
+        ),
         "",
         "## Reading it",
         "",
         *_recipes(formats),
         "",
-        "Rows are not independent: they share dilemmas, countries and requests. Take countries and dilemmas as the units of a "
-        "test, never replies. Verdicts of the judge `rules` are exploratory.",
+        (
+            "Rows are not independent: they share dilemmas, countries and requests. Take countries and dilemmas as the units of a "
+            "test, never replies. Verdicts of the judge `rules` are exploratory."
+        ),
         "",
         "## Cells that begin like a formula",
         "",
@@ -767,7 +817,7 @@ def _recipes(formats: Sequence[str]) -> list[str]:
             r'answers$text <- sub("^' + r"'(?='*[=+\\-@\\t\\r])" + r'", "", answers$text, perl = TRUE)',
         ]
     if list(formats) == ["jsonl"]:
-        python.append('answers = pd.read_json("answers.jsonl", lines=True, dtype=False, convert_dates=False)')
+        python.append('answers = pd.read_json("answers.jsonl", lines=True, dtype=False)')
         r.append('answers <- jsonlite::stream_in(file("answers.jsonl"))')
     python.append('answers.groupby(["model", "mode", "dimension", "country"])["first_pole"].mean()')
     return ["```python", *python, "```", "", "```r", *r, "```"]
@@ -775,7 +825,9 @@ def _recipes(formats: Sequence[str]) -> list[str]:
 
 def _markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
     lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
-    return lines + ["| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in row) + " |" for row in rows]
+    return lines + [
+        "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in row) + " |" for row in rows
+    ]
 
 
 def _code(text: str) -> list[str]:

@@ -27,7 +27,13 @@ def digest(tag: str, value: object) -> str:
 
 
 def request_body(
-    *, provider: str, model: str, revision: str | None, messages: list[dict[str, str]], params: Mapping[str, Any], sample: int
+    *,
+    provider: str,
+    model: str,
+    revision: str | None,
+    messages: list[dict[str, str]],
+    params: Mapping[str, Any],
+    sample: int,
 ) -> dict[str, Any]:
     """Everything that changes a reply, and nothing else: no key, address, timeout or concurrency."""
     return {

@@ -28,12 +28,14 @@ class RetryPolicy:
     attempts: int = 6  # calls a request, the first one included
     base_s: float = 1.0
     cap_s: float = 60.0
-    give_up_after: int = 3  # requests in a row that used up their attempts (or were refused) while the model answers nothing
+    give_up_after: int = (
+        3  # requests in a row that used up their attempts (or were refused) while the model answers nothing
+    )
 
     def delay(self, attempt: int, retry_after: float | None) -> float:
         """Seconds to wait after the `attempt`-th call (1 is the first): full jitter, never less than Retry-After."""
         backoff = min(self.cap_s, self.base_s * 2 ** (attempt - 1))
-        wait = random.uniform(backoff / 2, backoff)  # noqa: S311  (spreads load, guards nothing)
+        wait = random.uniform(backoff / 2, backoff)
         return wait if retry_after is None else max(retry_after, min(wait, retry_after + self.base_s))
 
 
@@ -142,7 +144,7 @@ async def drive(
         started = time.monotonic()
         try:
             result = await call(item)
-        except Exception as error:  # noqa: BLE001  (a backend's fault must not lose the others' replies)
+        except Exception as error:
             result = Failure("transient", f"{type(error).__name__}: {error}")
         results.put_nowait((item, count, started, worst, result))
 

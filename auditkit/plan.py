@@ -145,7 +145,7 @@ class Plan:
         who, dilemma, order, sample = point
         translation = block.texts.get((who.lang, dilemma.id))
         text = translation.text if translation is not None else dilemma.text
-        assert isinstance(text, DilemmaText)  # noqa: S101  (Translation's own validator: a dilemma has this shape)
+        assert isinstance(text, DilemmaText)
         body = request_body(
             provider=model.provider,
             model=model.model,
@@ -280,7 +280,9 @@ def make_plan(spec: PlanSpec, content: Content) -> Plan:
         # every model gets the same draw, or a comparison between them would not be paired
         plan.spec = replace(spec, limit=max(1, spec.limit // len(spec.models)) * len(spec.models))
     if len(plan) == 0:
-        reasons = "; ".join(dict.fromkeys(f"{s.what}: {s.reason}" for s in set_aside[:3])) or "the filters leave no country"
+        reasons = (
+            "; ".join(dict.fromkeys(f"{s.what}: {s.reason}" for s in set_aside[:3])) or "the filters leave no country"
+        )
         raise AuditError(f"nothing to ask: {reasons}")
     return plan
 
@@ -328,7 +330,11 @@ def _personas(
             found.append(_persona(template, country, lang, english))
             continue
         line = _pick(
-            [t for t in content.translations(lang) if t.kind == "persona" and (t.id, t.country) == (name, country.iso3)],
+            [
+                t
+                for t in content.translations(lang)
+                if t.kind == "persona" and (t.id, t.country) == (name, country.iso3)
+            ],
             spec.translator,
             text_key(english),
         )
@@ -342,7 +348,9 @@ def _personas(
 
 def _persona(template: Template, country: Country, lang: str, text: str, line: Translation | None = None) -> Persona:
     key = digest("p1", {"template": template.id, "country": country.iso3, "lang": lang, "text": text})
-    return Persona(key, template, country.iso3, lang, text, line.translator if line else None, line.status if line else None)
+    return Persona(
+        key, template, country.iso3, lang, text, line.translator if line else None, line.status if line else None
+    )
 
 
 def _pick(lines: Sequence[Translation], translator: str, source: str) -> Translation | str:
@@ -393,7 +401,11 @@ def _translated(
     for dimension in spec.dimensions:
         lost = sum(d.dimension == dimension for d in wanted) - sum(d.dimension == dimension for d in kept)
         if lost and present:
-            reason = "dilemmas not in any language" if spec.incomplete else "dilemmas not in every language; --incomplete keeps them"
+            reason = (
+                "dilemmas not in any language"
+                if spec.incomplete
+                else "dilemmas not in every language; --incomplete keeps them"
+            )
             set_aside.append(SetAside(mode, dimension, reason, lost))
     return _Block(mode, who, kept, texts, complete=not spec.incomplete)
 
@@ -414,7 +426,9 @@ def _usable(
     for line in lines:
         if line.kind == "dilemma":
             by_id.setdefault(line.id, []).append(line)
-    instruction = _pick([t for t in lines if t.kind == "instruction"], spec.translator, text_key(content.messages.instruction))
+    instruction = _pick(
+        [t for t in lines if t.kind == "instruction"], spec.translator, text_key(content.messages.instruction)
+    )
     if not by_id:
         set_aside.append(SetAside(mode, lang, "no translation", len(wanted)))
         return set()

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from auditkit.data import DilemmaText
+from auditkit.errors import AuditError
 from auditkit.judge.gate import GATE, GATE_KEY, degenerate
 from auditkit.limits import Stop
 from auditkit.models.base import Backend, Failure, Reply, Request
@@ -109,7 +110,8 @@ def _write_cells(store: Store, run_id: str, cells: Sequence[Cell]) -> None:
     rows = []
     for key, cell in translations.items():
         line = cell.translation
-        assert line is not None and isinstance(line.text, DilemmaText)  # noqa: S101
+        assert line is not None
+        assert isinstance(line.text, DilemmaText)
         rows.append(
             {
                 "translation_key": key,
@@ -161,9 +163,7 @@ def _write_cells(store: Store, run_id: str, cells: Sequence[Cell]) -> None:
     )
 
 
-async def generate(
-    store: Store, run_id: str, model: str, backend: Backend, stop: Stop, listen: Listener | None = None
-) -> StageResult:
+async def generate(store: Store, run_id: str, model: str, backend: Backend, listen: Listener | None = None) -> StageResult:
     """Ask one model everything that has no reply yet; every reply is committed as it comes."""
     keys = store.pending_requests(run_id, model)
     result = StageResult()
@@ -190,18 +190,25 @@ def _count(result: StageResult, model: str, outcome: Reply | Failure) -> None:
 
 
 async def generate_all(
-    store: Store, run_id: str, backends: Sequence[tuple[str, Backend]], stop: Stop, listen: Listener | None = None
+    store: Store, run_id: str, backends: Sequence[tuple[str, Backend]], listen: Listener | None = None
 ) -> StageResult:
     """Ask several models at once: each has its own limits, and one that is down holds up no other."""
     total = StageResult()
     try:
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(generate(store, run_id, model, backend, stop, listen)) for model, backend in backends]
+        results = await asyncio.gather(
+            *(generate(store, run_id, model, backend, listen) for model, backend in backends),
+            return_exceptions=True,
+        )
     finally:
         for _, backend in backends:
             await backend.aclose()
-    for task in tasks:
-        total.merge(task.result())
+    for (model, _), result in zip(backends, results, strict=True):
+        if isinstance(result, AuditError):  # this model cannot be used; the others could
+            total.merge(StageResult(left=len(store.pending_requests(run_id, model)), errors={model: str(result)}))
+        elif isinstance(result, BaseException):
+            raise result
+        else:
+            total.merge(result)
     return total
 
 
@@ -224,7 +231,12 @@ def screen(store: Store, run_id: str) -> int:
         store.insert(
             "screens",
             [
-                {"request_key": r["request_key"], "judge_key": GATE_KEY, "degenerate": degenerate(r["text"]), "created_at": now()}
+                {
+                    "request_key": r["request_key"],
+                    "judge_key": GATE_KEY,
+                    "degenerate": degenerate(r["text"]),
+                    "created_at": now(),
+                }
                 for r in replies
             ],
         )
@@ -237,7 +249,9 @@ def chunks(values: Sequence[Any], size: int) -> Iterable[Sequence[Any]]:
     return (values[start : start + size] for start in range(0, len(values), size))
 
 
-async def guarded(work: Callable[[], Any], stop: Stop, on_first: Callable[[], None], on_second: Callable[[], None]) -> Any:
+async def guarded(
+    work: Callable[[], Any], stop: Stop, on_first: Callable[[], None], on_second: Callable[[], None]
+) -> Any:
     """Await `work()`; the first Ctrl-C asks it to stop, the second one ends it at once.
 
     What was answered is in the store either way: a reply is committed before the next one is looked at.
@@ -262,7 +276,10 @@ async def guarded(work: Callable[[], Any], stop: Stop, on_first: Callable[[], No
     try:
         loop.add_signal_handler(signal.SIGINT, pressed)
         loop.add_signal_handler(signal.SIGTERM, pressed)
-    except (NotImplementedError, RuntimeError):  # Windows, or not the main thread: KeyboardInterrupt ends the program as usual
+    except (
+        NotImplementedError,
+        RuntimeError,
+    ):  # Windows, or not the main thread: KeyboardInterrupt ends the program as usual
         handled = False
     try:
         return await task

@@ -89,7 +89,9 @@ class Store:
     def read(cls, path: Path) -> Store:
         """Open read-only; a run may go on writing. Raises StoreError if it is missing, newer or not ours."""
         if not path.is_file():
-            raise StoreError(f"{path}: no such database; make one with `auditkit run`, or name it with --db or AUDITKIT_DB")
+            raise StoreError(
+                f"{path}: no such database; make one with `auditkit run`, or name it with --db or AUDITKIT_DB"
+            )
         try:
             connection = _connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
             version = connection.execute("pragma user_version").fetchone()[0]
@@ -98,7 +100,9 @@ class Store:
         _check_version(version, path)
         if version < len(migrations()):
             connection.close()
-            raise StoreError(f"{path} is from an older auditkit; `auditkit status --upgrade --db {path}` brings it up to date")
+            raise StoreError(
+                f"{path} is from an older auditkit; `auditkit status --upgrade --db {path}` brings it up to date"
+            )
         return cls(connection, path)
 
     def close(self) -> None:
@@ -144,7 +148,7 @@ class Store:
                 "insert or ignore into runs (run_id, kind, created_at, command, manifest) values (?, ?, ?, ?, ?)",
                 (run_id, kind, now(), command, json.dumps(manifest, ensure_ascii=False)),
             )
-        return self.value("select planned_at is null from runs where run_id = ?", (run_id,)) == 1
+        return bool(self.value("select planned_at is null from runs where run_id = ?", (run_id,)))
 
     def finish_plan(self, run_id: str) -> None:
         with self.transaction() as db:
@@ -278,7 +282,7 @@ class Store:
             if verdict is not None:
                 columns = list(verdict)
                 db.execute(
-                    f"insert or ignore into verdicts ({', '.join(columns)}) values ({', '.join(':' + c for c in columns)})",  # noqa: S608
+                    f"insert or ignore into verdicts ({', '.join(columns)}) values ({', '.join(':' + c for c in columns)})",
                     dict(verdict),
                 )
 
@@ -380,7 +384,7 @@ def _like(text: str) -> str:
 
 _SECRETS = (
     re.compile(r"(?i)\b(bearer|basic)\s+[\w.~+/=-]{6,}"),
-    re.compile(r"\b(?:sk|pk|rk|gsk|xai|hf|r8|nvapi|AIza|pplx)[-_]?[A-Za-z0-9_*-]{6,}"),
+    re.compile(r"\b(?:sk|pk|rk|gsk|xai|hf|r8|nvapi|pplx)[-_][A-Za-z0-9_*-]{6,}|\bAIza[\w-]{10,}"),
     re.compile(r"(?i)\b((?:api|access|secret|auth)[-_ ]?(?:key|token)s?(?:\s+provided)?\b\W{0,4})[\w.*~+/=-]{6,}"),
     re.compile(r"(?i)([?&](?:key|api_key|token|access_token)=)[^&\s\"']+"),
 )
@@ -392,7 +396,9 @@ def redact(message: str, limit: int = 2_000) -> str:
         if len(value) >= 6 and name.upper().endswith(("KEY", "TOKEN", "SECRET", "PASSWORD")):
             message = message.replace(value, "[key]")
     for pattern in _SECRETS:
-        message = pattern.sub(lambda match: (match.group(1) if match.groups() and match.group(1) else "") + "[key]", message)
+        message = pattern.sub(
+            lambda match: (match.group(1) if match.groups() and match.group(1) else "") + "[key]", message
+        )
     return message[:limit]
 
 

@@ -38,7 +38,9 @@ STATE_SQL = """case when reply_status is null then 'not answered'
                when outcome is null then 'not judged'
                when outcome = 'chose' then pole
                else outcome end"""
-UNUSABLE_WARN = 0.03  # docs/methods.md: above this share of unusable answers a correlation can hide why they are missing
+UNUSABLE_WARN = (
+    0.03  # docs/methods.md: above this share of unusable answers a correlation can hide why they are missing
+)
 UNUSABLE_STOP = 0.50  # above this share the figures describe the answers that happened to be readable
 DEGENERATE_STOP = 0.20
 

@@ -20,8 +20,14 @@ def check(store: Store) -> Iterator[Check]:
     yield _pragma(store, "integrity of the file", "pragma integrity_check", lambda row: row[0] != "ok")
     yield _pragma(store, "references between tables", "pragma foreign_key_check", lambda _: True)
     for name, sql in (
-        ("replies that nothing asked for", "select request_key from replies where request_key not in (select request_key from cells)"),
-        ("runs whose plan was cut off (run the command again)", "select run_id from runs where planned_at is null and kind = 'audit'"),
+        (
+            "replies that nothing asked for",
+            "select request_key from replies where request_key not in (select request_key from cells)",
+        ),
+        (
+            "runs whose plan was cut off (run the command again)",
+            "select run_id from runs where planned_at is null and kind = 'audit'",
+        ),
         (
             "verdicts on degenerate replies",
             "select request_key from verdicts join screens using (request_key) where degenerate is not null",
@@ -47,7 +53,13 @@ def _translations(store: Store) -> Check:
     count = 0
     for row in store.rows("select t.*, i.item_id from translations t join items i using (item_key)"):
         count += 1
-        body = {"lang": row["lang"], "kind": "dilemma", "id": row["item_id"], "country": "", "text": json.loads(row["body"])}
+        body = {
+            "lang": row["lang"],
+            "kind": "dilemma",
+            "id": row["item_id"],
+            "country": "",
+            "text": json.loads(row["body"]),
+        }
         derived = digest("t1", body)
         if derived != row["translation_key"]:
             wrong.append(f"{row['translation_key']} derives as {derived}")
@@ -77,7 +89,9 @@ def differences(store: Store, first: str, second: str) -> list[tuple[str, Any, A
 
 def _find(store: Store, name: str) -> Any:
     prefix = name if ":" in name else f"k1:{name}"
-    rows = list(store.rows("select * from requests where request_key >= ? and request_key < ? limit 3", (prefix, prefix + "~")))
+    rows = list(
+        store.rows("select * from requests where request_key >= ? and request_key < ? limit 3", (prefix, prefix + "~"))
+    )
     if not rows:
         raise unknown("request", name, [row[0] for row in store.rows("select request_key from requests limit 20")])
     if len(rows) > 1:

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from auditkit.stats.cells import shares
+from auditkit.stats.contrast import overlapping_correlation, zou_interval
 from auditkit.stats.correlate import alignment, pearson
 from auditkit.stats.reliability import reliability
 from auditkit.stats.resample import bootstrap_interval, draw_resamples
@@ -98,6 +99,47 @@ def truth(scenario: Scenario, rng: np.random.Generator, rounds: int = 60, n_coun
     return float(moments[0] / math.sqrt(moments[1] * moments[2]))
 
 
+def two_modes(
+    rng: np.random.Generator, slope_sd: float, n_countries: int, *, same_slopes: bool
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Y of two modes (K, J), one answer a pair, and x (J,): the first follows the scores, the second does not; 50 prompts."""
+    x, common = rng.normal(0, 1, (2, n_countries))
+    level, slopes = rng.normal(0, 1, (50, 1)), rng.normal(0, slope_sd, (2, 50))
+    made = []
+    for mode, rho in enumerate((0.5, 0.0)):
+        own = 0.6 * common + 0.8 * rng.normal(0, 1, n_countries)
+        country = 0.5 * (rho * x + math.sqrt(1 - rho**2) * own)
+        logit = level + country + np.outer(slopes[0 if same_slopes else mode], x)
+        made.append(rng.binomial(1, 1 / (1 + np.exp(-logit))))
+    return made[0], made[1], x
+
+
+def contrasts(runs: int, seed: int) -> None:
+    """Coverage of Zou's interval for the difference of two r, from Fisher limits and from two-way limits."""
+    print(f"-- difference of two r, {runs} runs each: Zou's interval from Fisher limits, from two-way limits (default)")
+    for i, (slope_sd, same) in enumerate((s, m) for s in (0.0, 0.35, 0.6) for m in (False, True)):
+        rng = np.random.default_rng([seed, 99, i])
+        moments = np.zeros((2, 3))
+        for _ in range(60):
+            *both, x = two_modes(rng, slope_sd, 1_500, same_slopes=same)
+            moments += [np.cov(x, Y.mean(axis=0))[[0, 0, 1], [1, 0, 1]] for Y in both]
+        true_r = moments[:, 0] / np.sqrt(moments[:, 1] * moments[:, 2])
+        hits = np.zeros(2)
+        for _ in range(runs):
+            first, second, x = two_modes(rng, slope_sd, 36, same_slopes=same)
+            a, b = (alignment(Y, np.ones(Y.shape), x) for Y in (first, second))
+            between = overlapping_correlation(a.r, b.r, float(pearson(first.mean(axis=0), second.mean(axis=0))))
+            half = Z95 / math.sqrt(33)
+            fisher = [(math.tanh(math.atanh(r) - half), math.tanh(math.atanh(r) + half)) for r in (a.r, b.r)]
+            for which, limits in enumerate((fisher, [(a.low, a.high), (b.low, b.high)])):
+                low, high = zou_interval(a.r, limits[0], b.r, limits[1], between)
+                hits[which] += low <= true_r[0] - true_r[1] <= high
+        cover = hits / runs
+        error = np.sqrt(np.maximum(cover * (1 - cover), 1e-9) / runs)
+        name = f"slopes {slope_sd:.2f}, {'shared' if same else 'own'} by mode"
+        print(f"{name:<30}{cover[0]:>8.3f} ({error[0]:.3f}){cover[1]:>8.3f} ({error[1]:.3f})", flush=True)
+
+
 def main() -> None:
     """Print one line a scenario."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -145,6 +187,7 @@ def main() -> None:
                 + (f"  {options.runs - counted} not estimable" if counted < options.runs else ""),
                 flush=True,
             )
+    contrasts(options.runs, options.seed)
 
 
 if __name__ == "__main__":

@@ -137,7 +137,7 @@ create view answers as
          r.status as reply_status, r.finish_reason, r.text, r.reported_model, r.tokens_in, r.tokens_out,
          r.cost_usd, r.latency_s, r.created_at,
          (select max(s.degenerate) from screens s where s.request_key = c.request_key) as degenerate,
-         j.judge_key, j.name as judge, s.readings, s.outcome, s.option_id, o.pole, s.flipped,
+         j.judge_key as judge_key, j.name as judge, s.readings, s.outcome, s.option_id, o.pole, s.flipped,
          case when s.outcome is 'chose' then o.pole is 'first' end as first_pole
   from cells c
   join items i using (item_key)

@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parent.parent
+os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # before any test imports litellm, which else asks the network
 
 
 @pytest.fixture(autouse=True)

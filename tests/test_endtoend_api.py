@@ -29,7 +29,9 @@ def test_a_run_against_a_server_answers_judges_and_verifies(auditkit, peer, isol
     result = auditkit(*RUN, "--api-base", server.base, "--limit", 40)
     assert (result.code, server.total) == (0, 40), result.err
     assert "40/40" in result.out
-    assert rows(isolated / "auditkit.db", "select count(*), min(outcome), max(outcome) from verdicts") == [(40, "chose", "chose")]
+    assert rows(isolated / "auditkit.db", "select count(*), min(outcome), max(outcome) from verdicts") == [
+        (40, "chose", "chose")
+    ]
     assert auditkit("verify").code == 0
     again = auditkit(*RUN, "--api-base", server.base, "--limit", 40)
     assert (again.code, server.total) == (0, 40)
@@ -54,7 +56,11 @@ def test_retry_after_is_waited_for(auditkit, peer):
 
     def behave(body, before):
         times.append(time.monotonic())
-        return (429, {"Retry-After": "1"}, {"error": {"message": "slow down"}}) if len(times) == 1 else "The second option."
+        return (
+            (429, {"Retry-After": "1"}, {"error": {"message": "slow down"}})
+            if len(times) == 1
+            else "The second option."
+        )
 
     server = peer(behave)
     result = auditkit(*RUN, "--api-base", server.base, "--limit", 3)
@@ -162,15 +168,32 @@ def test_killed_twice_the_same_command_finishes_and_sends_nothing_twice(auditkit
     db = isolated / "auditkit.db"
 
     def behave(body, before):
-        if before and rows(
-            db, "select count(*) from replies join requests using (request_key) where messages = " + _quote(body["messages"])
-        )[0][0]:
+        if (
+            before
+            and rows(
+                db,
+                "select count(*) from replies join requests using (request_key) where messages = "
+                + _quote(body["messages"]),
+            )[0][0]
+        ):
             stored_when_sent.append(json.dumps(body["messages"]))
         time.sleep(0.001)
         return "I would take the second option."
 
     server = peer(behave)
-    command = ("run", "-d", "individualism", "-d", "mas", "-m", "persona", "--model", "hosted_vllm/peer", "--limit", 2000)
+    command = (
+        "run",
+        "-d",
+        "individualism",
+        "-d",
+        "mas",
+        "-m",
+        "persona",
+        "--model",
+        "hosted_vllm/peer",
+        "--limit",
+        2000,
+    )
     for target in (300, 900):
         process = spawn(*command, "--api-base", server.base, cwd=isolated)
         wait_until(lambda target=target: db.exists() and _count(db) >= target, 120)

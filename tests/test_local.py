@@ -15,9 +15,9 @@ from types import SimpleNamespace
 import pytest
 
 from auditkit.errors import AuditError, MissingExtra
-from auditkit.models import Connection, local
 from auditkit.models.base import Failure, Reply, Request
 from auditkit.models.local import LocalBackend, local_revision
+from auditkit.models.registry import Connection, local
 
 ROOT = Path(__file__).parents[1]
 

@@ -67,7 +67,7 @@ def test_unanimous_answers_keep_their_share_without_limits():
 
 
 def test_zou_interval_of_the_papers_example():
-    """Overlapping correlations .396 and .179 (third .088) at n = 66: limits -.093 and .517 (Zou 2007, p. 409)."""
+    """Overlapping correlations .396 and .179 (third .088) at n = 66: limits -.093 and .517 (Zou 2007)."""
     half = stats.norm.ppf(0.975) / math.sqrt(63)
     limits = [(math.tanh(math.atanh(r) - half), math.tanh(math.atanh(r) + half)) for r in (0.396, 0.179)]
     low, high = zou_interval(0.396, limits[0], 0.179, limits[1], overlapping_correlation(0.396, 0.179, 0.088))

@@ -45,7 +45,9 @@ class Lazy(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
 
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
             from auditkit.errors import unknown
 
@@ -55,7 +57,11 @@ class Lazy(click.Group):
 
 @click.group(
     cls=Lazy,
-    context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "AUDITKIT", "max_content_width": 110},
+    context_settings={
+        "help_option_names": ["-h", "--help"],
+        "auto_envvar_prefix": "AUDITKIT",
+        "max_content_width": 110,
+    },
     epilog="Start with:  auditkit run --dimension individualism --mode multilingual --limit 70",
 )
 @click.version_option(__version__, prog_name="auditkit")

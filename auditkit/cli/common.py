@@ -19,8 +19,12 @@ db_option = click.option(
     "--db", type=click.Path(path_type=Path), default=Path("auditkit.db"), envvar="AUDITKIT_DB", show_default=True,
     help="The SQLite file that holds everything.",
 )  # fmt: skip
-run_option = click.option("--run", "run_name", metavar="ID", help="The run, by the beginning of its id; default: the latest.")
-edition_option = click.option("--edition", default="paper", show_default=True, help="Edition of the scores: paper, cf or 2015.")
+run_option = click.option(
+    "--run", "run_name", metavar="ID", help="The run, by the beginning of its id; default: the latest."
+)
+edition_option = click.option(
+    "--edition", default="paper", show_default=True, help="Edition of the scores: paper, cf or 2015."
+)
 
 
 def content_options(command: F) -> F:
@@ -61,6 +65,6 @@ def parameters(values: tuple[str, ...]) -> dict[str, Any]:
             out[key] = None if text.lower() == "none" else json.loads(text)
         except json.JSONDecodeError:
             out[key] = text
-        if isinstance(out[key], float) and out[key] != out[key]:  # noqa: PLR0124  (NaN has no place in a key)
+        if isinstance(out[key], float) and out[key] != out[key]:
             raise AuditError(f"--param {value!r}: NaN is not a value")
     return out

@@ -92,14 +92,15 @@ def _answered(db: Path, keys: dict[str, set[str]]) -> Counter[str]:
     with Store.read(db) as store:
         for model, mine in keys.items():
             rows = store.rows(
-                "select count(*) as n from replies where request_key in (select value from json_each(?))", (json.dumps(list(mine)),)
+                "select count(*) as n from replies where request_key in (select value from json_each(?))",
+                (json.dumps(list(mine)),),
             )
             found[model] = next(iter(rows))["n"]
     return found
 
 
 def _price(spec: ModelSpec, tokens_in: int, tokens_out: int) -> str:
-    from auditkit.models import is_free
+    from auditkit.models.registry import is_free
 
     if is_free(spec):
         return "free"

@@ -11,9 +11,21 @@ from auditkit.cli.common import db_option, edition_option, names, run_option
 
 
 @click.command()
-@click.option("--to", required=True, type=click.Path(path_type=Path), metavar="DIR", help="The folder to write into; made if need be.")
+@click.option(
+    "--to",
+    required=True,
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="The folder to write into; made if need be.",
+)
 @click.option("--all", "every", is_flag=True, help="Every run of the database, in the same files.")
-@click.option("--format", "formats", multiple=True, metavar="NAME", help="Of the answers: csv, parquet, jsonl. Can be repeated; default: csv, and parquet where pyarrow is installed.")
+@click.option(
+    "--format",
+    "formats",
+    multiple=True,
+    metavar="NAME",
+    help="Of the answers: csv, parquet, jsonl. Can be repeated; default: csv, and parquet where pyarrow is installed.",
+)
 @click.option("--judge", "judge_name", metavar="NAME", help="Rows by this stance judge only (its name, or its key).")
 @run_option
 @edition_option

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from auditkit.judge.stage import ModelJudge, RulesJudge
-    from auditkit.models import Connection
+    from auditkit.models.registry import Connection
     from auditkit.store import Store
 
 
@@ -25,8 +25,8 @@ def run_judges(
     """Let every judge read what it has not read; returns the last error of each judge that was given up."""
     from auditkit.cli.progress import StageProgress
     from auditkit.judge.stage import judge_all
-    from auditkit.models import make_backend
     from auditkit.models.base import Failure
+    from auditkit.models.registry import make_backend
     from auditkit.runner import guarded
 
     total = sum(len(store.pending_verdicts(run_id, judge.key)) for judge in judges)
@@ -54,13 +54,35 @@ def run_judges(
 
 
 @click.command()
-@click.option("--judge", "-j", "judges", multiple=True, required=True, metavar="NAME", help="rules, or stance@MODEL. Can be repeated.")
-@click.option("--judge-order", type=click.Choice(["both", "ab", "ba"]), default="both", show_default=True, help="Show the options to a model judge in both orders (disagreement is unclear), or in one.")
+@click.option(
+    "--judge",
+    "-j",
+    "judges",
+    multiple=True,
+    required=True,
+    metavar="NAME",
+    help="rules, or stance@MODEL. Can be repeated.",
+)
+@click.option(
+    "--judge-order",
+    type=click.Choice(["both", "ab", "ba"]),
+    default="both",
+    show_default=True,
+    help="Show the options to a model judge in both orders (disagreement is unclear), or in one.",
+)
 @click.option("--judge-param", "judge_params", multiple=True, metavar="K=V", help="A parameter of the judge's request.")
 @click.option("--judge-api-base", metavar="URL", help="Address of an OpenAI-compatible server for the judge.")
-@click.option("--timeout", type=click.FloatRange(min=0.1), default=60.0, show_default=True, help="Seconds a call may take.")
+@click.option(
+    "--timeout", type=click.FloatRange(min=0.1), default=60.0, show_default=True, help="Seconds a call may take."
+)
 @click.option("--concurrency", type=click.IntRange(min=1), help="Most calls at once.")
-@click.option("--retries", type=click.IntRange(min=0), default=5, show_default=True, help="Further calls after a rate limit or a transport failure.")
+@click.option(
+    "--retries",
+    type=click.IntRange(min=0),
+    default=5,
+    show_default=True,
+    help="Further calls after a rate limit or a transport failure.",
+)
 @click.option("--budget", type=click.FloatRange(min=0), metavar="USD", help="Stop before the run's cost passes this.")
 @click.option("--allow-unpriced", is_flag=True, help="Let a judge of unknown price run under a budget.")
 @run_option
@@ -78,7 +100,7 @@ def judge(**options: Any) -> int:
     from auditkit.errors import AuditError
     from auditkit.judge.stage import ModelJudge, parse_judge
     from auditkit.limits import RetryPolicy
-    from auditkit.models import Connection, is_free, parse_model
+    from auditkit.models.registry import Connection, is_free, parse_model
     from auditkit.runner import screen
     from auditkit.store import Store
     from auditkit.summary import summarise
@@ -101,14 +123,18 @@ def judge(**options: Any) -> int:
         run_id = store.latest_run(options["run_name"])["run_id"]
         if options["budget"] is not None:
             connection.budget.limit = options["budget"]
-            connection.budget.spent = store.value("select coalesce(sum(cost_usd), 0) from attempts where run_id = ?", (run_id,))
+            connection.budget.spent = store.value(
+                "select coalesce(sum(cost_usd), 0) from attempts where run_id = ?", (run_id,)
+            )
             for each in wanted:
                 if isinstance(each, ModelJudge) and not is_free(each.stance.spec):
                     from auditkit.models.api import prices
 
                     spec = each.stance.spec
                     if prices(spec.provider, spec.model) is None and not options["allow_unpriced"]:
-                        raise AuditError(f"{spec.name} has no known price, so --budget cannot hold; add --allow-unpriced")
+                        raise AuditError(
+                            f"{spec.name} has no known price, so --budget cannot hold; add --allow-unpriced"
+                        )
         for each in wanted:
             store.ask_judge(run_id, each.row, each.presentations)
         screen(store, run_id)
@@ -116,7 +142,8 @@ def judge(**options: Any) -> int:
         summary = summarise(store, run_id, options["edition"])
         left = sum(len(store.pending_verdicts(run_id, each.key)) for each in wanted)
         done = store.value(
-            f"select count(*) from verdicts where judge_key in ({','.join('?' * len(wanted))})", [each.key for each in wanted]
+            f"select count(*) from verdicts where judge_key in ({','.join('?' * len(wanted))})",
+            [each.key for each in wanted],
         )
     if connection.stop.reason == "interrupted":
         err.print(f"interrupted: {left} readings left; the same command goes on", highlight=False)

@@ -60,7 +60,9 @@ class StageProgress:
             self._bar.update(self._task, completed=self.done, facts=self.facts())
             self._bar.stop()
         elif self.total:
-            self.console.print(f"{self.what}: {self.done} of {self.total}, {self.facts()}", highlight=False, markup=False)
+            self.console.print(
+                f"{self.what}: {self.done} of {self.total}, {self.facts()}", highlight=False, markup=False
+            )
 
     def note(self, text: str) -> None:
         """A line above the bar."""
@@ -84,7 +86,9 @@ class StageProgress:
             self._bar.update(self._task, completed=self.done, facts=self.facts())
         elif time.monotonic() - self._last_line > _EVERY_S:
             self._last_line = time.monotonic()
-            self.console.print(f"{self.what}: {self.done} of {self.total}, {self.facts()}", highlight=False, markup=False)
+            self.console.print(
+                f"{self.what}: {self.done} of {self.total}, {self.facts()}", highlight=False, markup=False
+            )
 
     def facts(self) -> str:
         """Rate, time left, cost and retries, in words."""

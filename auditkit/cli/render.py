@@ -33,7 +33,8 @@ def visible(text: str, limit: int | None = None) -> str:
     """The text with control and direction characters shown as escapes, so that it cannot act on a terminal."""
     shortened = text if limit is None or len(text) <= limit else text[: limit - 1] + "…"
     return "".join(
-        c if c in "\n\t" or unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Co") else f"\\u{ord(c):04x}" for c in shortened
+        c if c in "\n\t" or unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Co") else f"\\u{ord(c):04x}"
+        for c in shortened
     )
 
 
@@ -41,7 +42,9 @@ def table(title: str = "", **options: Any) -> Table:
     """A table in the house style: one rule under the head, numbers aligned by the caller."""
     from rich import box
 
-    return Table(title=title or None, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False, **options)
+    return Table(
+        title=title or None, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False, **options
+    )
 
 
 def number(value: float | None, digits: int = 2, *, sign: bool = False) -> str:
@@ -66,7 +69,9 @@ def print_set_aside(out: Console, plan: Plan) -> None:
             place += f": {entry.count}"
         missing[entry.mode, entry.reason].append(place)
     for (mode, reason), places in missing.items():
-        out.print(f"set aside in {mode} mode, {reason}: {len(places)}: " + ", ".join(places), style="yellow", highlight=False)
+        out.print(
+            f"set aside in {mode} mode, {reason}: {len(places)}: " + ", ".join(places), style="yellow", highlight=False
+        )
 
 
 def print_summary(out: Console, summary: Summary) -> None:
@@ -107,9 +112,18 @@ def print_summary(out: Console, summary: Summary) -> None:
                 where += f" / {group.judge}"
             out.print(Text(f"! {where}: {warning}", style="bold yellow"))
     if "rules" in judges:
-        out.print(Text("The rule judge is exploratory: check it against --judge stance@MODEL before you quote a figure.", style="dim"))
+        out.print(
+            Text(
+                "The rule judge is exploratory: check it against --judge stance@MODEL before you quote a figure.",
+                style="dim",
+            )
+        )
     if any(group.model == "embedded" for group in summary.groups):
-        out.print(Text("The embedded model shows that the pipeline works. Its advice is poor: this is no result.", style="bold"))
+        out.print(
+            Text(
+                "The embedded model shows that the pipeline works. Its advice is poor: this is no result.", style="bold"
+            )
+        )
     calls = sum(row["calls"] for row in summary.spend)
     usd = sum(row["usd"] or 0.0 for row in summary.spend)
     unpriced = sum(row["unpriced_calls"] or 0 for row in summary.spend)

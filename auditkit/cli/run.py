@@ -20,7 +20,7 @@ from auditkit.errors import AuditError
 if TYPE_CHECKING:
     from auditkit.data import Content
     from auditkit.judge.stage import ModelJudge, RulesJudge
-    from auditkit.models import Connection
+    from auditkit.models.registry import Connection
     from auditkit.plan import ModelSpec, Plan
     from auditkit.store import Store
 
@@ -111,7 +111,7 @@ class Session:
         from auditkit.cli.render import console
         from auditkit.judge.stage import parse_judge
         from auditkit.limits import RetryPolicy
-        from auditkit.models import Connection, parse_model
+        from auditkit.models.registry import Connection, parse_model
         from auditkit.plan import make_plan
 
         self.options = options
@@ -120,7 +120,8 @@ class Session:
         self.content: Content = load(options["prompts"], options["personas"], options["translations"])
         params = parameters(options["params"])
         self.models: list[ModelSpec] = [
-            parse_model(name, params, options["revision"]) for name in dict.fromkeys(names(options["models"]) or ["embedded"])
+            parse_model(name, params, options["revision"])
+            for name in dict.fromkeys(names(options["models"]) or ["embedded"])
         ]
         judge_params = {"max_tokens": 512, **parameters(options["judge_params"])}
         self.judges: list[RulesJudge | ModelJudge] = [
@@ -195,7 +196,9 @@ class Session:
             highlight=False,
         )
         if spec.limit and self.options["limit"] != spec.limit:
-            self.err.print(f"--limit {self.options['limit']} became {spec.limit}: every model gets the same draw", highlight=False)
+            self.err.print(
+                f"--limit {self.options['limit']} became {spec.limit}: every model gets the same draw", highlight=False
+            )
 
     # -------------------------------------------------------------------------------------------------------- run
 
@@ -222,7 +225,10 @@ class Session:
             summary = summarise(store, run_id, self.options["edition"])
             unjudged = sum(len(store.pending_verdicts(run_id, judge.key)) for judge in self.judges)
         if self._interrupted():
-            self.err.print(f"interrupted: {summary.left} cells left, nothing answered is lost; the same command goes on", highlight=False)
+            self.err.print(
+                f"interrupted: {summary.left} cells left, nothing answered is lost; the same command goes on",
+                highlight=False,
+            )
             return 130
         answered = sum(group.answered for group in summary.groups)
         if not answered and errors:
@@ -237,7 +243,9 @@ class Session:
 
     def _close(self, left: int, unjudged: int) -> int:
         if self.connection.budget.exhausted:
-            self.err.print(f"the budget of ${self.connection.budget.limit:g} is used up", style="yellow", highlight=False)
+            self.err.print(
+                f"the budget of ${self.connection.budget.limit:g} is used up", style="yellow", highlight=False
+            )
         if left or unjudged:
             parts = [f"{left} requests left"] * bool(left) + [f"{unjudged} readings left to judge"] * bool(unjudged)
             self.err.print(f"{' and '.join(parts)}; run the same command again", style="yellow", highlight=False)
@@ -245,9 +253,17 @@ class Session:
         db = "" if str(self.options["db"]) == "auditkit.db" else f" --db {shlex.quote(str(self.options['db']))}"
         self.out.print("\nNext:", style="bold")
         if self.plan.spec.limit:
-            self.out.print("  the same command without --limit             asks everything; these replies are kept", highlight=False)
-        self.out.print(f"  auditkit export --to out/{db}                    the tables behind this, as CSV and Parquet", highlight=False)
-        self.out.print(f"  auditkit judge --judge stance@PROVIDER/MODEL{db}  a second judge on the same replies", highlight=False)
+            self.out.print(
+                "  the same command without --limit             asks everything; these replies are kept",
+                highlight=False,
+            )
+        self.out.print(
+            f"  auditkit export --to out/{db}                    the tables behind this, as CSV and Parquet",
+            highlight=False,
+        )
+        self.out.print(
+            f"  auditkit judge --judge stance@PROVIDER/MODEL{db}  a second judge on the same replies", highlight=False
+        )
         return 0
 
     def _interrupted(self) -> bool:
@@ -270,16 +286,19 @@ class Session:
             "spec": asdict(spec),
             "run_id": self.plan.run_id,
             "cells": len(self.plan),
-            "dimensions": {n: self.content.dimensions[n].model_dump(include={"title", "score", "first", "second"}) for n in spec.dimensions},
+            "dimensions": {
+                n: self.content.dimensions[n].model_dump(include={"title", "score", "first", "second"})
+                for n in spec.dimensions
+            },
             "countries": {
-                c.iso3: c.model_dump(include={"title", "language", "resource_level", "m49", "scores"})
+                c.iso3: c.model_dump(include={"title", "language", "language_name", "resource_level", "m49", "scores"})
                 for c in self.content.countries.values()
             },
             "editions": self.content.editions,
             "messages": self.content.messages.model_dump(),
             "instructions": self.plan.instructions,
             "set_aside": [asdict(entry) for entry in self.plan.set_aside],
-            "judges": [judge.row | {"config": json.loads(judge.row["config"])} for judge in self.judges],
+            "judges": [judge.row | {"config": json.loads(str(judge.row["config"]))} for judge in self.judges],
             "temperature": {m.name: m.params.get("temperature", "not sent: the model takes none") for m in self.models},
         }
 
@@ -288,7 +307,7 @@ class Session:
         limit = self.options["budget"]
         if limit is None:
             return
-        from auditkit.models import is_free
+        from auditkit.models.registry import is_free
 
         budget = self.connection.budget
         budget.limit = limit
@@ -300,12 +319,14 @@ class Session:
             from auditkit.models.api import prices
 
             if prices(spec.provider, spec.model) is None and not self.options["allow_unpriced"]:
-                raise AuditError(f"{spec.name} has no known price, so --budget cannot hold; add --allow-unpriced to run it all the same")
+                raise AuditError(
+                    f"{spec.name} has no known price, so --budget cannot hold; add --allow-unpriced to run it all the same"
+                )
 
     def _generate(self, store: Store, run_id: str) -> dict[str, str]:
         """Ask every model what is pending; returns the last error of each model that was given up."""
         from auditkit.cli.progress import StageProgress
-        from auditkit.models import make_backend
+        from auditkit.models.registry import make_backend
         from auditkit.runner import generate_all, guarded
 
         pending = {spec.name: len(store.pending_requests(run_id, spec.name)) for spec in self.models}
@@ -321,7 +342,7 @@ class Session:
         with StageProgress(self.err, "asking", left) as progress:
             result = asyncio.run(
                 guarded(
-                    lambda: generate_all(store, run_id, backends, self.connection.stop, lambda _, outcome: progress.saw(outcome)),
+                    lambda: generate_all(store, run_id, backends, lambda _, outcome: progress.saw(outcome)),
                     self.connection.stop,
                     lambda: progress.note("stopping: waiting for the replies under way (Ctrl-C again to stop at once)"),
                     lambda: progress.note("stopped"),
@@ -351,7 +372,12 @@ class Session:
                     bar["seen"] = True
                 return
             if not bar:
-                columns = (TextColumn("fetching the embedded model, once"), BarColumn(bar_width=24), DownloadColumn(), TransferSpeedColumn())
+                columns = (
+                    TextColumn("fetching the embedded model, once"),
+                    BarColumn(bar_width=24),
+                    DownloadColumn(),
+                    TransferSpeedColumn(),
+                )
                 bar["progress"] = stack.enter_context(Progress(*columns, console=self.err))
                 bar["task"] = bar["progress"].add_task("", total=total)
             bar["progress"].update(bar["task"], completed=done, total=total)
@@ -363,10 +389,20 @@ def _versions() -> dict[str, str]:
     from importlib.metadata import PackageNotFoundError, version
 
     found = {}
-    for name in ("litellm", "instructor", "openai", "xllamacpp", "torch", "transformers", "pydantic", "numpy", "scipy", "sqlite-utils"):
+    for name in (
+        "litellm",
+        "instructor",
+        "openai",
+        "xllamacpp",
+        "torch",
+        "transformers",
+        "pydantic",
+        "numpy",
+        "scipy",
+        "sqlite-utils",
+    ):
         try:
             found[name] = version(name)
         except PackageNotFoundError:
             continue
     return found
-

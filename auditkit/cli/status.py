@@ -18,26 +18,29 @@ from auditkit.cli.common import db_option, edition_option, run_option
 def status(**options: Any) -> int:
     """Where a run stands, and what it found so far. Reads only, so a run may go on meanwhile."""
     from auditkit.cli.render import console, print_summary
-    from auditkit.errors import unknown
+    from auditkit.errors import AuditError, unknown
     from auditkit.store import Store
     from auditkit.summary import summarise
 
     if options["upgrade"]:
-        with Store.read(options["db"]) if not options["db"].is_file() else Store.open(options["db"]):
-            pass
+        if not options["db"].is_file():
+            raise AuditError(f"{options['db']}: no such database")
+        Store.open(options["db"]).close()
     with Store.read(options["db"]) as store:
         run_id = store.latest_run(options["run_name"])["run_id"]
-        known = [r["name"] for r in store.rows("select j.name from run_judges join judges j using (judge_key) where j.task = 'stance'")]
+        known = [
+            r["name"]
+            for r in store.rows("select j.name from run_judges join judges j using (judge_key) where j.task = 'stance'")
+        ]
         if options["judge_name"] and options["judge_name"] not in known:
             raise unknown("judge", options["judge_name"], known)
         summary = summarise(store, run_id, options["edition"], options["judge_name"])
         pending = sum(
-            row["n"]
-            for row in store.rows(
-                "select count(*) as n from pending_judge where run_id = ?", (run_id,)
-            )
+            row["n"] for row in store.rows("select count(*) as n from pending_judge where run_id = ?", (run_id,))
         )
     print_summary(console(), summary)
     if summary.left or pending:
-        console().print(f"{summary.left} requests left to ask, {pending} readings left to judge", style="yellow", highlight=False)
+        console().print(
+            f"{summary.left} requests left to ask, {pending} readings left to judge", style="yellow", highlight=False
+        )
     return 1 if summary.left or pending else 0

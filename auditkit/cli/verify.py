@@ -52,6 +52,10 @@ def why(**options: Any) -> int:
     from rich.text import Text
 
     for field, left, right in rows:
-        shown.add_row(Text(field), Text(visible(json.dumps(left, ensure_ascii=False), 400)), Text(visible(json.dumps(right, ensure_ascii=False), 400)))
+        shown.add_row(
+            Text(field),
+            Text(visible(json.dumps(left, ensure_ascii=False), 400)),
+            Text(visible(json.dumps(right, ensure_ascii=False), 400)),
+        )
     out.print(shown)
     return 0

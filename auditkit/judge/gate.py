@@ -50,5 +50,7 @@ def _repeats(units: list[str], longest: int, least: int) -> bool:
     if n < least:
         return False
     return any(
-        sum(map(str.__eq__, units[period:], units[:-period])) >= 0.8 * (n - period) for period in range(1, longest + 1) if n > 2 * period
+        sum(map(str.__eq__, units[period:], units[:-period])) >= 0.8 * (n - period)
+        for period in range(1, longest + 1)
+        if n > 2 * period
     )

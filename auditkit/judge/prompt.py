@@ -53,7 +53,9 @@ def sanitise(text: str) -> str:
 
     Line breaks and tabs stay. U+200C and U+200D stay too: Persian, Hindi and Sinhala are misspelt without them.
     """
-    return "".join(c for c in text if c in "\n\t\u200c\u200d" or unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Co", "Cn"))
+    return "".join(
+        c for c in text if c in "\n\t\u200c\u200d" or unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Co", "Cn")
+    )
 
 
 def quoted(text: str, key: str = "reply") -> tuple[str, str]:

@@ -21,7 +21,9 @@ from auditkit.runner import StageResult, chunks
 from auditkit.store import Store, now, redact, storable
 
 RULES = "rules"
-RULES_VERSION = 1  # raise it when `rules.py` comes to read a reply otherwise: stored verdicts then belong to another judge
+RULES_VERSION = (
+    1  # raise it when `rules.py` comes to read a reply otherwise: stored verdicts then belong to another judge
+)
 _BATCH = 200
 
 Listener = Callable[[str, Reply | Failure | None], None]  # judge, outcome of a call (None: a reading without a call)
@@ -90,7 +92,9 @@ def parse_judge(
     return ModelJudge(StanceJudge(spec, prompt), PRESENTATIONS if order == "both" else (order,))
 
 
-async def judge_by_rules(store: Store, run_id: str, judge: RulesJudge, stopped: Callable[[], bool], listen: Listener | None = None) -> StageResult:
+async def judge_by_rules(
+    store: Store, run_id: str, judge: RulesJudge, stopped: Callable[[], bool], listen: Listener | None = None
+) -> StageResult:
     """Read every pending reply by rules, a few hundred a transaction."""
     from auditkit.judge.rules import OptionText, judge_reply
 
@@ -115,7 +119,14 @@ async def judge_by_rules(store: Store, run_id: str, judge: RulesJudge, stopped: 
                     judge.key,
                     "",
                     Verdict(
-                        "ok", verdict.outcome, verdict.option_id, verdict.evidence, verdict.confidence, None, verdict.detail, ""
+                        "ok",
+                        verdict.outcome,
+                        verdict.option_id,
+                        verdict.evidence,
+                        verdict.confidence,
+                        None,
+                        verdict.detail,
+                        "",
                     ),
                 )
             )
@@ -200,7 +211,12 @@ async def judge_by_model(
 
 
 def _requests(
-    store: Store, run_id: str, judge: ModelJudge, jobs: Sequence[tuple[str, str]], reading: int, open_jobs: dict[str, tuple[Case, str]]
+    store: Store,
+    run_id: str,
+    judge: ModelJudge,
+    jobs: Sequence[tuple[str, str]],
+    reading: int,
+    open_jobs: dict[str, tuple[Case, str]],
 ) -> Iterator[Request]:
     """The calls of a pass, built as they are wanted, so that a long run stays out of memory."""
     for batch in chunks(jobs, _BATCH):

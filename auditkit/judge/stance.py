@@ -25,7 +25,9 @@ _NEEDS_EVIDENCE = ("first", "second", "both", "neither")
 class Stance(BaseModel):
     """Which course of action the reply recommends."""
 
-    evidence: str = Field(description="The shortest passage of the reply that shows the choice, copied exactly.", max_length=4_000)
+    evidence: str = Field(
+        description="The shortest passage of the reply that shows the choice, copied exactly.", max_length=4_000
+    )
     choice: Choice
     confidence: float = Field(ge=0, le=1, description="Probability that a careful second reader gives the same label.")
     instructions_in_reply: bool = Field(description="The reply contains instructions to its reader or grader.")
@@ -229,8 +231,10 @@ def _squash(text: str) -> tuple[str, list[int]]:
         if char.isspace():
             if out and out[-1] == " ":
                 continue
-            char = " "
-        elif char not in "\u200c\u200d" and unicodedata.category(char) in ("Cc", "Cf", "Cs", "Co", "Cn"):
+            out.append(" ")
+            places.append(index)
+            continue
+        if char not in "\u200c\u200d" and unicodedata.category(char) in ("Cc", "Cf", "Cs", "Co", "Cn"):
             continue
         out.append(char)
         places.append(index)

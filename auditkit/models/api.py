@@ -60,16 +60,16 @@ def check_model(provider: str, name: str, settings: ApiSettings) -> None:
     if settings.api_base or settings.api_key:
         return
     found = module.validate_environment(model=f"{provider}/{name}")
-    missing = found.get("keys_missing") or []
-    if not found.get("keys_in_environment") and missing:
-        raise AuditError(f"{provider}/{name} needs a key: set {' and '.join(missing)} in the environment")
+    missing = [key for key in found.get("missing_keys") or [] if key.endswith("_API_KEY")]
+    if missing and not found.get("keys_in_environment"):  # other credentials (profiles, files) are the provider's own affair
+        raise AuditError(f"{provider}/{name} needs a key: set {' or '.join(missing)} in the environment")
 
 
 def prices(provider: str, name: str) -> tuple[float, float] | None:
     """Dollars a prompt token and a reply token, from litellm's table; None where it has no price."""
     try:
         info = litellm().get_model_info(f"{provider}/{name}")
-    except Exception:  # noqa: BLE001  (litellm raises several kinds, and a bare Exception, for "not in the table")
+    except Exception:
         return None
     tokens_in, tokens_out = info.get("input_cost_per_token"), info.get("output_cost_per_token")
     if not tokens_in and not tokens_out:
@@ -118,7 +118,7 @@ class ApiBackend:
         if close is not None:
             try:
                 await close()
-            except Exception:  # noqa: BLE001  (nothing is lost by a connection that does not close)
+            except Exception:
                 logging.getLogger(__name__).debug("closing litellm's clients failed", exc_info=True)
 
     def _worst(self, request: Request) -> float:
@@ -141,7 +141,7 @@ class ApiBackend:
                 )
         except TimeoutError:
             return Failure("transient", f"no answer within {self.settings.timeout_s:g} s")
-        except Exception as error:  # noqa: BLE001  (classified below; litellm's tree is wide)
+        except Exception as error:
             return classify(error)
         return to_reply(response, time.monotonic() - started)
 
@@ -226,7 +226,9 @@ def _unreachable(error: BaseException) -> bool:
 
 def _retry_after(error: Exception) -> float | None:
     """Seconds of a Retry-After header, at most ten minutes. litellm keeps headers where `response.headers` is empty."""
-    headers = getattr(error, "litellm_response_headers", None) or getattr(getattr(error, "response", None), "headers", None)
+    headers = getattr(error, "litellm_response_headers", None) or getattr(
+        getattr(error, "response", None), "headers", None
+    )
     if not headers:
         return None
     value = next((headers[name] for name in headers if str(name).lower() == "retry-after"), None)

@@ -37,7 +37,9 @@ class Reply:
     cost_usd: float | None = None  # None means unknown, never free
     latency_s: float | None = None
     reasoning: str | None = None
-    raw: Any = field(default=None, repr=False, compare=False)  # the provider's object, for structured output; never stored
+    raw: Any = field(
+        default=None, repr=False, compare=False
+    )  # the provider's object, for structured output; never stored
 
 
 @dataclass(frozen=True, slots=True)

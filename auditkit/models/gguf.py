@@ -14,7 +14,7 @@ from auditkit.models.embedded import EmbeddedServer
 from auditkit.models.weights import EMBEDDED, MODEL_VARIABLE, fetch_embedded_weights, gguf_revision
 
 if TYPE_CHECKING:
-    from auditkit.models import Connection
+    from auditkit.models.registry import Connection
 
 PARALLEL = 4
 DEFAULT_NAME = "SmolLM2-135M-Instruct.Q4_1"
@@ -63,9 +63,11 @@ class GgufBackend:
             policy=self._connection.policy,
         )
         api = ApiBackend("hosted_vllm", self._server.model, settings, self._connection.budget, self._connection.stop)
-        async for request, outcome in api.stream(requests):
-            yield request, replace(outcome, cost_usd=0.0) if isinstance(outcome, Reply) else outcome
-        await api.aclose()
+        try:
+            async for request, outcome in api.stream(requests):
+                yield request, replace(outcome, cost_usd=0.0) if isinstance(outcome, Reply) else outcome
+        finally:
+            await api.aclose()  # before the server stops, or its clients see a broken connection
 
     async def aclose(self) -> None:
         self._server.stop()

@@ -79,6 +79,27 @@ def local_revision(model: str, revision: str | None = None) -> str | None:
     return digest(_FOLDER_TAG, files)
 
 
+def hub_commit(model: str) -> str:
+    """The commit that a hub id's default branch stands at now. Asks the hub, so only for a model that was never fetched.
+
+    Without it the first run would plan without a revision and the second with one, and ask everything again.
+    Raises AuditError if the hub does not know the model or cannot be reached, MissingExtra without the packages.
+    """
+    try:
+        from huggingface_hub import HfApi
+    except ImportError:
+        raise MissingExtra(f"local/{model}", "local") from None
+    try:
+        sha = HfApi().model_info(model, timeout=30).sha
+    except Exception as error:
+        raise AuditError(
+            f"local/{model}: the hub does not give it ({_one_line(error)}); name a folder, or a model that is in the local cache"
+        ) from None
+    if not sha:
+        raise AuditError(f"local/{model}: the hub names no commit for it; give one with --revision")
+    return str(sha)
+
+
 def _folder(model: str) -> Path | None:
     """The folder that `model` names, or None for a hub id."""
     path = Path(model).expanduser() if model.startswith("~") else Path(model)

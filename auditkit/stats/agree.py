@@ -158,7 +158,7 @@ def cohen_kappa(confusion: npt.ArrayLike, *, level: float = 0.95) -> Coefficient
     """Cohen's kappa with its large-sample standard error.
 
     Unit: items, independent. confusion: (q, q) counts. Cohen 1960, Educ. Psychol. Meas. 20, 37-46; variance of Fleiss, Cohen &
-    Everitt 1969, Psychol. Bull. 72, 323-327, eq. 13.
+    Everitt 1969, Psychol. Bull. 72, 323-327.
     """
     table = _checked(confusion)
     n = float(table.sum())

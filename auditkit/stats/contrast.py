@@ -18,6 +18,8 @@ from auditkit.stats.share import two_way_variance
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+    from auditkit.stats.correlate import Alignment
+
 
 @dataclass(frozen=True)
 class AlignmentDifference:
@@ -76,7 +78,7 @@ def zou_interval(
 ) -> tuple[float, float]:
     """Interval of r1 - r2 from the intervals of each and the correlation of the two estimates.
 
-    Unit: that of the limits. Zou 2007, Psychol. Methods 12, 399-413, eqs. 15 and 16.
+    Unit: that of the limits. Zou 2007, Psychol. Methods 12, 399-413.
     """
     below1, above1 = r1 - limits1[0], limits1[1] - r1
     below2, above2 = r2 - limits2[0], limits2[1] - r2
@@ -128,19 +130,14 @@ def alignment_difference(
             reason=reason,
         )
 
-    for which, result in (("first", first), ("second", second)):
-        if result.r is None or result.low is None or result.high is None:
-            return without(f"{which}: {result.reason}")
-    assert first.r is not None
-    assert first.low is not None
-    assert first.high is not None
-    assert second.r is not None
-    assert second.low is not None
-    assert second.high is not None
+    one, two = _with_limits(first), _with_limits(second)
+    if one is None or two is None:
+        return without(f"first: {first.reason}" if one is None else f"second: {second.reason}")
+    (r1, limits1), (r2, limits2) = one, two
     columns = counts.countries_kept
     p1, p2 = shares(y1, n1)[columns], shares(y2, n2)[columns]
-    between = overlapping_correlation(first.r, second.r, float(pearson(p1, p2)))
-    low, high = zou_interval(first.r, (first.low, first.high), second.r, (second.low, second.high), between)
+    between = overlapping_correlation(r1, r2, float(pearson(p1, p2)))
+    low, high = zou_interval(r1, limits1, r2, limits2, between)
 
     drawn = resamples or draw_resamples(*y1.shape, seed=seed)
     gap = bootstrap_r(y1, n1, x, drawn) - bootstrap_r(y2, n2, x, drawn)
@@ -151,21 +148,27 @@ def alignment_difference(
     z1, z2 = (p1 - p1.mean()) / p1.std(), (p2 - p2.mean()) / p2.std()
     swap = np.random.default_rng(seed).random((n_permutations, len(p1))) < 0.5
     null = pearson(counts.x, np.where(swap, z2, z1)) - pearson(counts.x, np.where(swap, z1, z2))
-    difference = first.r - second.r
     return AlignmentDifference(
-        first=first.r,
-        second=second.r,
-        difference=difference,
+        first=r1,
+        second=r2,
+        difference=r1 - r2,
         low=low,
         high=high,
         bootstrap_low=None if percentiles[0] is None else float(percentiles[0]),
         bootstrap_high=None if percentiles[1] is None else float(percentiles[1]),
-        swap_p=tail_share(np.abs(np.nan_to_num(null)), abs(difference)),
+        swap_p=tail_share(np.abs(np.nan_to_num(null)), abs(r1 - r2)),
         n_countries=first.n_countries,
         n_prompts=first.n_prompts,
         estimable=True,
         reason="",
     )
+
+
+def _with_limits(result: Alignment) -> tuple[float, tuple[float, float]] | None:
+    """The r and its limits, where there are any."""
+    if result.r is None or result.low is None or result.high is None:
+        return None
+    return result.r, (result.low, result.high)
 
 
 def share_difference(

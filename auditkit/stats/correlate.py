@@ -132,7 +132,9 @@ def prompt_slope_variance(Y: Array, N: Array, x: Array) -> float:
     cluster = n_prompts / (n_prompts - 1) * float(((by_prompt - by_prompt.mean()) ** 2).sum())
     # Noise of single cells is already in 1/(J-3): country shares carry it.
     single = n_prompts / (n_prompts - 1) * n_countries / (n_countries - 1) * float((influence**2).sum())
-    return float(max(0.0, cluster - single) / (1 - r * r) ** 2)
+    added = (cluster - single) / (1 - r * r) ** 2
+    # rounding must not decide between the normal and the t quantile
+    return added if added > 1e-12 else 0.0
 
 
 # ---------------------------------------------------------------------------------------------------- correlation coefficients

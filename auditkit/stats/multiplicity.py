@@ -75,7 +75,7 @@ def max_t(X: npt.ArrayLike, P: npt.ArrayLike, *, n_permutations: int = PERMUTATI
 
     Unit of permutation: countries; the cells keep their dependence. X, P: (cells, J) scores and shares, the same J countries in the
     same order, NaN where a cell lacks one. The statistic is |atanh r| sqrt(n - 3), comparable between cells of different n.
-    Westfall & Young 1993, "Resampling-Based Multiple Testing", algorithm 2.8; docs/methods.md, "Many cells".
+    Westfall & Young 1993, "Resampling-Based Multiple Testing"; docs/methods.md, "Many cells".
     """
     scores = np.asarray(X, dtype=np.float64)
     share = np.asarray(P, dtype=np.float64)

@@ -38,7 +38,7 @@ def overall_share(Y: npt.ArrayLike, N: npt.ArrayLike, *, level: float = 0.95) ->
 
     Unit of resampling: prompts and countries, both as samples. Y, N: (K, J), first-pole and usable answers.
     With E_kj = (Y_kj - N_kj p) / sum N, the variance is K/(K-1) sum_k E_k.^2 + J/(J-1) sum_j E_.j^2 - sum E_kj^2, not less than
-    its prompt term (two-way clusters: Cameron, Gelbach & Miller 2011, J. Bus. Econ. Stat. 29, eq. 2.13); quantiles of
+    its prompt term (two-way clusters: Cameron, Gelbach & Miller 2011, J. Bus. Econ. Stat. 29, 238-249); quantiles of
     t(min(K, J) - 1). docs/methods.md, "Preference".
     With one prompt or one country, only the other side is a sample, and `note` says so.
     """

@@ -145,7 +145,7 @@ def largest_r(x: Array, low: Array, high: Array) -> tuple[float | None, bool]:
     """The largest Pearson r of scores x with any shares between low and high, and whether that is proved; all (J,).
 
     Where some shares correlate positively, r = covariance / spread has a linear numerator above 0 and a convex denominator, so it is
-    pseudo-concave and every stationary point is the global maximum (Avriel et al. 1988, "Generalized Concavity", ch. 5). It has the
+    pseudo-concave and every stationary point is the global maximum (Avriel et al. 1988, "Generalized Concavity"). It has the
     form clip(a + b x, low, high), and is found by alternating least squares of x on the shares: each step raises r.
     Where none does, the maximum lies in a corner of the box, which a flip search from many corners looks for: good, not proved.
     None where no shares in the box vary.
