@@ -76,6 +76,7 @@ class Budget:
         self.limit = limit_usd
         self.spent = spent_usd
         self.reserved = 0.0
+        self.open_calls = 0
         self.exhausted = False
 
     def reserve(self, worst_usd: float) -> bool:
@@ -83,11 +84,14 @@ class Budget:
         if self.limit is not None and self.spent + self.reserved + worst_usd > self.limit + 1e-12:
             return False
         self.reserved += worst_usd
+        self.open_calls += 1
         return True
 
     def settle(self, worst_usd: float, cost_usd: float | None) -> None:
         """Replace a reservation by what the call cost; an unknown cost counts as the worst case where there is a limit."""
-        self.reserved = max(0.0, self.reserved - worst_usd)
+        self.open_calls -= 1
+        # sums of floats do not come back to nothing by themselves
+        self.reserved = max(0.0, self.reserved - worst_usd) if self.open_calls else 0.0
         self.spent += worst_usd if cost_usd is None and self.limit is not None else (cost_usd or 0.0)
 
 
@@ -144,8 +148,11 @@ async def drive(
         started = time.monotonic()
         try:
             result = await call(item)
-        except Exception as error:
+        except BaseException as error:  # a backend's fault must not lose the others' replies, nor leave us waiting for it
             result = Failure("transient", f"{type(error).__name__}: {error}")
+            if not isinstance(error, Exception):
+                results.put_nowait((item, count, started, worst, result))
+                raise
         results.put_nowait((item, count, started, worst, result))
 
     def launch(item: T, count: int, worst: float) -> None:
@@ -180,7 +187,7 @@ async def drive(
                 worst = worst_usd(item)
                 if not budget.reserve(worst):
                     held = item
-                    if in_flight == 0 and budget.reserved <= 0:
+                    if in_flight == 0 and budget.open_calls == 0:
                         budget.exhausted = True
                         stop.request("the budget is used up")
                     break

@@ -21,6 +21,7 @@ COMMANDS = {
     "runs": ("runs", "List, show and compare runs."),
     "export": ("export", "Long CSV and Parquet with a data dictionary and the manifest."),
     "bank": ("bank", "Check the dilemmas, or print the bank's card."),
+    "translate": ("translate", "Check the translations, and print their quality table."),
     "models": ("models", "What can be named after --model."),
     "verify": ("verify", "Derive every key in the database again and compare."),
     "why": ("verify", "Why two requests are not the same: the fields that differ."),
