@@ -252,7 +252,8 @@ def test_options_come_from_the_environment(auditkit, monkeypatch, isolated):
     monkeypatch.setenv("AUDITKIT_DB", str(isolated / "env.db"))
     monkeypatch.setenv("AUDITKIT_RUN_MODEL", "mock/first")
     assert auditkit("run", "-d", "mas", "-m", "baseline").code == 0
-    assert (isolated / "env.db").exists()
+    with sqlite3.connect(isolated / "env.db") as db:
+        assert db.execute("select distinct model from cells").fetchall() == [("mock/first",)]
 
 
 def test_python_m_auditkit_is_the_same_program():

@@ -429,16 +429,6 @@ def test_base_url_before_the_start() -> None:
 # ---- the model itself ----
 
 
-@pytest.fixture(scope="session")
-def embedded_weights() -> Path:
-    """The embedded model's file from the user's own cache, fetched if need be."""
-    pytest.importorskip("xllamacpp")
-    try:
-        return fetch_embedded_weights()
-    except AuditError as error:
-        pytest.skip(str(error))
-
-
 def chat(base_url: str, content: str, **options: Any) -> dict[str, Any]:
     body = {"messages": [{"role": "user", "content": content}], "max_tokens": 12, "temperature": 0, **options}
     request = urllib.request.Request(

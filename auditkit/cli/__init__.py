@@ -40,6 +40,10 @@ class Lazy(click.Group):
             return None
         module = importlib.import_module(f"auditkit.cli.{COMMANDS[cmd_name][0]}")
         command: click.Command = getattr(module, cmd_name)
+        for parameter in command.params:  # variables are named after the option, which is what a user has seen
+            flags = [flag for flag in parameter.opts if flag.startswith("--")]
+            if flags and parameter.envvar is None:
+                parameter.envvar = f"AUDITKIT_{cmd_name}_{flags[-1][2:]}".replace("-", "_").upper()
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -60,7 +64,6 @@ class Lazy(click.Group):
     cls=Lazy,
     context_settings={
         "help_option_names": ["-h", "--help"],
-        "auto_envvar_prefix": "AUDITKIT",
         "max_content_width": 110,
     },
     epilog="Start with:  auditkit run --dimension individualism --mode multilingual --limit 70",

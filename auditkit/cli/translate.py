@@ -72,12 +72,19 @@ def check(**options: Any) -> int:
       auditkit translate check --language deu_Latn --lines
       auditkit translate check --weakest 10 --format markdown
     """  # noqa: D301
+    from auditkit.data import ENGLISH
+
     if options["lines"] and options["weakest"]:
         raise AuditError("choose --lines or --weakest, not both")
     content = load(options["prompts"], options["personas"], options["translations"])
     wanted = [content.language(name) for name in names(options["languages"])]
+    if ENGLISH in wanted:
+        raise AuditError("the bank is written in English; there is no translation to check")
     if not any(content.translations_dir.glob("*.jsonl")):
         raise AuditError(f"{content.translations_dir}: no translations (xxx_Yyyy.jsonl) here")
+    for code in wanted:
+        if not (content.translations_dir / f"{code}.jsonl").exists():
+            raise AuditError(f"{content.translations_dir}: no {code}.jsonl here")
     files = [_read(country, content) for country in _languages(content, wanted)]
     need_scores = options["weakest"] or not options["lines"]
     if need_scores and not _add_scores(files, content, needed=bool(options["weakest"])):
@@ -96,8 +103,6 @@ def _languages(content: Content, wanted: Sequence[str]) -> list[Country]:
     """A country for each language that is translated into, by resource level, then in the order of countries.yaml."""
     from auditkit.data import ENGLISH
 
-    if ENGLISH in wanted:
-        raise AuditError("the bank is written in English; there is no translation to check")
     first: dict[str, Country] = {}
     for country in content.countries.values():
         if country.language != ENGLISH and (not wanted or country.language in wanted):
@@ -187,13 +192,27 @@ def _print_table(files: Sequence[_File], content: Content, form: str) -> None:
     from auditkit.cli.render import console, table, visible
 
     out = console()
-    figures = table(show_edge=False, collapse_padding=True, padding=(0, 1, 0, 0))
-    for head, (_, name) in zip(heads, shown, strict=True):
+    figures = table(show_edge=False, collapse_padding=True)
+    short = {
+        f"of {core} core": "core",
+        f"of {total}": "all",
+        "persona": "pers.",
+        "suspect": "susp.",
+        "rejected": "rej.",
+        "chrF++ median": "chrF++",
+        "lowest": "low",
+    }
+    for heading, (_, name) in zip(heads, shown, strict=True):
         text = name in ("language", "autonym", "code", "resource_level")
-        figures.add_column(head.replace("chrF++ median", "chrF++"), justify="left" if text else "right", no_wrap=name != "language")
+        figures.add_column(short.get(heading, heading), justify="left" if text else "right", no_wrap=True)
     for row in cells:
         figures.add_row(*(visible(cell) for cell in row))
     out.print(figures)
+    out.print(
+        f"core, all: dilemmas that can be sent, of {core} and {total}; pers.: persona sentences",
+        style="dim",
+        highlight=False,
+    )
 
 
 def _legend(signature: str) -> str:
@@ -284,7 +303,9 @@ def _print_weakest(files: Sequence[_File], content: Content, count: int, form: s
             pair = back_pair(line.line, content)
             assert pair is not None
             place = str(line.number)
-            rows.append((file.country.language, place, _name(line), line.line.status, f"{found.chrf:.1f}", pair[1], pair[0]))
+            rows.append(
+                (file.country.language, place, _name(line), line.line.status, f"{found.chrf:.1f}", pair[1], pair[0])
+            )
     if not rows:
         click.echo("no line with a back-translation", err=True)
         return
@@ -355,7 +376,9 @@ def _verdict(files: Sequence[_File], strangers: Sequence[str], *, quiet: bool) -
             click.echo(f"auditkit: {_shown(file.path)}: {fault}", err=True)
     for stranger in strangers:
         click.echo(f"auditkit: {stranger}", err=True)
-    summary = f"{_many(count, 'line')} in {_many(present, 'language')} of {len(files)}: {', '.join(parts) or 'clean'}{noted}"
+    summary = (
+        f"{_many(count, 'line')} in {_many(present, 'language')} of {len(files)}: {', '.join(parts) or 'clean'}{noted}"
+    )
     click.secho(summary, bold=True, fg="yellow" if parts else None, err=quiet)
     return 2 if broken else 1 if parts else 0
 

@@ -29,21 +29,25 @@ Severity = Literal["suspect", "reject"]
 
 SCRIPT_SHARE = 0.98  # of a text's letters in the language's script; a borrowed abbreviation such as CV passes
 SCRIPT_REJECT = 0.80  # below, a fifth or more is in another script: a sentence was not translated
-IDENTIFY_LETTERS = 60  # shorter texts are not identified: neighbours such as Belarusian and Ukrainian share short sentences
+IDENTIFY_LETTERS = (
+    60  # shorter texts are not identified: neighbours such as Belarusian and Ukrainian share short sentences
+)
 IDENTIFY_LETTERS_DENSE = 20  # the same for Han, kana and Hangul, which say as much in a third to a half of the letters
 LANGUAGE_SURE = 0.90  # probability above which a wrong language is rejected; below, it is a near neighbour: suspect
 ENGLISH_SURE = 0.90  # probability above which a single sentence is called English
 ENGLISH_LETTERS = 20  # of the shortest sentence that is asked about
 ENGLISH_RUN = 3  # consecutive words that the English source has too; two can be names, or cognates ("is in")
-SENTENCE_LENGTH = 4.5  # |ln(ratio / median ratio)| * sqrt(source letters), see `length_score`; references keep below 4.3
+SENTENCE_LENGTH = (
+    4.5  # |ln(ratio / median ratio)| * sqrt(source letters), see `length_score`; references keep below 4.3
+)
 SENTENCE_LENGTH_DENSE = 5.5  # the same for Han, kana and Hangul: fewer letters, so that each weighs more; below 5.0
 WHOLE_LENGTH = (0.70, 1.40)  # ratio of the scenario over the median ratio; a good translation keeps to 0.8-1.28
 RATIO_LINES = 10  # lines from which a language's median ratio is taken; with fewer, lengths are not checked
 LOOP_TIMES = 3  # a run that comes this often in one sentence is a loop, unless the source repeats itself too
 LOOP_WORDS = 4  # length of such a run in words
 LOOP_LETTERS = 8  # and in letters, for scripts that write no spaces
-LOOP_SINGLE = 5  # the same letter or sign in a row
-LOOP_ADJACENT = (2, 80)  # letters of a run that follows itself directly, at any place in a word
+LOOP_ADJACENT = (4, 80)  # signs of a run that follows itself directly, from anywhere in a word
+LOOP_SHORT = 5  # times that a run of fewer signs, or one sign, must follow itself: Albanian has "jetë të të" in earnest
 STEM_SHARE = 0.6  # of a country name's letters that its cases share ("Suomi", "Suomessa")
 
 # Statuses of a line that a finding of this severity tells nothing new about: it is marked already, or a person has
@@ -65,7 +69,7 @@ _DENSE = ("Jpan", "Hans", "Hant", "Hang")
 _NO_STOP = ("Thai", "Laoo")  # sentences end without a sign
 _SAME = ({"id", "ms"},)  # one language to any identifier: Indonesian and Malay share most of their words
 _STOPS = ".!?…。！？։;\u037e؟।෴။។"  # ";" (and U+037E) asks in Greek
-_INNER_STOP = re.compile(r"(?<=\S[^\s\d])[.!?؟।։]+\s+(?=\w)|[。！？]+(?=\w)")  # but not "z. B." nor "12. Mai"
+_INNER_STOP = re.compile(r"(?<=\S[^\s\d])[.!?؟।։]+\s+(?=\w)|[。！？]+\s*(?=\w)")  # but not "z. B." nor "12. Mai"
 _CLOSING = "\"'”’»）)」』]"
 _JOINERS = "\u200c\u200d"  # spelling in Persian, Sinhala and Devanagari
 _RESIDUE = re.compile(r"<unk>|</?s>|⁇|▁|\ufffd|&(?:amp|quot|lt|gt|#\d+);")
@@ -204,7 +208,7 @@ def check_line(line: Translation, to: Target, content: Content) -> list[Finding]
     assert isinstance(line.text, str)
     assert isinstance(source, str)
     found = check_plain(line.text, source, to)
-    if line.kind == "persona":
+    if line.kind == "persona" and letters(line.text):
         found += _persona(line.text, content.countries[line.country], to)
     return found
 
@@ -225,7 +229,7 @@ def check_text(text: DilemmaText, source: DilemmaText, to: Target) -> list[Findi
     empty = [Finding("empty", field, "nothing here", "reject") for field, part in parts.items() if not letters(part)]
     if empty:
         return empty  # a comparison with nothing would only repeat it
-    found = list(_sentences(text, source, to))
+    found = list(_sentences(text, source))
     for field, part in parts.items():
         found += _characters(field, part)
         found += _ending(field, part, to)
@@ -289,7 +293,7 @@ def _inner_stops(text: str) -> int:
     return len(_INNER_STOP.findall(stripped))
 
 
-def _sentences(text: DilemmaText, source: DilemmaText, to: Target) -> Iterator[Finding]:
+def _sentences(text: DilemmaText, source: DilemmaText) -> Iterator[Finding]:
     have, want = len(text.scenario), len(source.scenario)
     if have != want:
         yield Finding("sentences", "scenario", f"{have} sentences, the source has {want}", "reject")
@@ -322,7 +326,9 @@ def script_share(text: str, script: str) -> float:
     """
     if script not in _SCRIPTS:
         raise AuditError(f"script {script!r} is not known to the checks; known are {', '.join(_SCRIPTS)}")
-    alphabetic = [c for c in text if c.isalpha() and unicodedata.category(c) != "Lm"]  # marks of sound and of repetition
+    alphabetic = [
+        c for c in text if c.isalpha() and unicodedata.category(c) != "Lm"
+    ]  # marks of sound and of repetition
     names = _SCRIPTS[script]
     return sum(unicodedata.name(c, "").startswith(names) for c in alphabetic) / len(alphabetic) if alphabetic else 1.0
 
@@ -416,7 +422,9 @@ def numbers(text: str) -> Counter[str]:
 def _digits(field: str, text: str, source: str) -> Iterator[Finding]:
     have, want = numbers(text), numbers(source)
     if have != want:
-        parts = [f"{word} {', '.join(sorted(gone))}" for word, gone in (("lost", want - have), ("new", have - want)) if gone]
+        parts = [
+            f"{word} {', '.join(sorted(gone))}" for word, gone in (("lost", want - have), ("new", have - want)) if gone
+        ]
         yield Finding("digits", field, "; ".join(parts), "suspect")
 
 
@@ -459,7 +467,9 @@ def _persona(text: str, country: Country, to: Target) -> Iterator[Finding]:
     folded = unicodedata.normalize("NFC", text).casefold()
     stems = {name.casefold()[: max(2, math.ceil(STEM_SHARE * len(name)))] for name in country.endonyms}
     if stems and not any(stem in folded for stem in stems):
-        yield Finding("country", "text", f"no name of {country.title} in it ({', '.join(country.endonyms[:2])})", "suspect")
+        yield Finding(
+            "country", "text", f"no name of {country.title} in it ({', '.join(country.endonyms[:2])})", "suspect"
+        )
 
 
 # --------------------------------------------------------------------------------------------------------- lengths
@@ -509,13 +519,13 @@ def _lengths(text: DilemmaText, source: DilemmaText, to: Target) -> Iterator[Fin
 # ------------------------------------------------------------------------------------------------------ repetition
 
 _ADJACENT = re.compile(rf"(.{{{LOOP_ADJACENT[0]},{LOOP_ADJACENT[1]}}}?)\1{{{LOOP_TIMES - 1},}}")
-_SINGLE = re.compile(rf"(\S)\1{{{LOOP_SINGLE - 1},}}")
+_SHORT = re.compile(rf"(\S.{{0,{LOOP_ADJACENT[0] - 2}}}?)\1{{{LOOP_SHORT - 1},}}")
 
 
 def loop(text: str, script: str) -> str | None:
     """What a text repeats as a decoder caught in a loop does, None for nothing. Digits are left out: "1000000" is no loop."""
     folded = re.sub(r"\d", "", text.casefold())
-    for pattern in (_SINGLE, _ADJACENT):
+    for pattern in (_SHORT, _ADJACENT):
         match = pattern.search(folded)
         if match:
             return match.group(1)

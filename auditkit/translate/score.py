@@ -51,7 +51,8 @@ def score(pairs: Sequence[tuple[str, str]]) -> Scores:
     2002) is counted by sacrebleu's default tokenizer (Post 2018).
     """
     try:
-        from sacrebleu.metrics import BLEU, CHRF
+        from sacrebleu.metrics.bleu import BLEU
+        from sacrebleu.metrics.chrf import CHRF
     except ImportError:
         raise MissingExtra("Scoring back-translations", "translate") from None
     if not pairs:
