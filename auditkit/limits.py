@@ -148,7 +148,9 @@ async def drive(
         started = time.monotonic()
         try:
             result = await call(item)
-        except BaseException as error:  # a backend's fault must not lose the others' replies, nor leave us waiting for it
+        except (
+            BaseException
+        ) as error:  # a backend's fault must not lose the others' replies, nor leave us waiting for it
             result = Failure("transient", f"{type(error).__name__}: {error}")
             if not isinstance(error, Exception):
                 results.put_nowait((item, count, started, worst, result))

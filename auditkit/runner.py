@@ -163,7 +163,9 @@ def _write_cells(store: Store, run_id: str, cells: Sequence[Cell]) -> None:
     )
 
 
-async def generate(store: Store, run_id: str, model: str, backend: Backend, listen: Listener | None = None) -> StageResult:
+async def generate(
+    store: Store, run_id: str, model: str, backend: Backend, listen: Listener | None = None
+) -> StageResult:
     """Ask one model everything that has no reply yet; every reply is committed as it comes."""
     keys = store.pending_requests(run_id, model)
     result = StageResult()

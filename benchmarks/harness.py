@@ -147,7 +147,13 @@ def memory(cells: int, folder: Path) -> float:
         f"--model mock/coin --limit {cells} --db {folder / f'memory-{cells}.db'}"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], input=arguments, capture_output=True, text=True, check=True, cwd=folder, env={**os.environ, "PYTHONPATH": str(ROOT)}
+        [sys.executable, "-c", code],
+        input=arguments,
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
     )
     return float(done.stderr.strip().splitlines()[-1])
 
@@ -155,7 +161,11 @@ def memory(cells: int, folder: Path) -> float:
 def seconds(*arguments: str, cwd: Path) -> float:
     started = time.perf_counter()
     subprocess.run(
-        [sys.executable, "-m", "auditkit", *arguments], cwd=cwd, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, check=True
+        [sys.executable, "-m", "auditkit", *arguments],
+        cwd=cwd,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        check=True,
     )
     return time.perf_counter() - started
 
@@ -179,7 +189,9 @@ def main() -> None:
                 place = folder / str(number)
                 place.mkdir()
                 plain = asyncio.run(bare(base, messages, options.calls, {}))
-                rounds.append((plain, generating(base, place, options.calls), generating_and_judging(base, place, options.calls)))
+                rounds.append(
+                    (plain, generating(base, place, options.calls), generating_and_judging(base, place, options.calls))
+                )
             plain, asking, judging = (sorted(column)[1] for column in zip(*rounds, strict=True))
             print(f"CPU a litellm call, {options.calls} calls, concurrency 100, median of 3 rounds")
             print(f"  bare litellm.acompletion   {plain:6.2f} ms")
@@ -187,7 +199,9 @@ def main() -> None:
             print(f"  generating and judging     {judging:6.2f} ms   x{judging / plain:.2f}")
             if not options.skip_memory:
                 small, large = memory(1_000, folder), memory(50_000, folder)
-                print(f"peak memory: 1,000 cells {small:.0f} MB, 50,000 cells {large:.0f} MB, growth {large - small:.0f} MB")
+                print(
+                    f"peak memory: 1,000 cells {small:.0f} MB, 50,000 cells {large:.0f} MB, growth {large - small:.0f} MB"
+                )
             run = ("run", "-d", "all", "-m", "persona", "--model", "mock/coin")
             seconds(*run, cwd=folder)
             again = min(seconds(*run, cwd=folder) for _ in range(3))

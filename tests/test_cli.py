@@ -16,7 +16,19 @@ import pytest
 from auditkit.data import data_dir
 
 ROOT = Path(__file__).parent.parent
-HEAVY = ("litellm", "pandas", "scipy", "numpy", "torch", "transformers", "textual", "sqlite_utils", "pydantic", "openai", "yaml")
+HEAVY = (
+    "litellm",
+    "pandas",
+    "scipy",
+    "numpy",
+    "torch",
+    "transformers",
+    "textual",
+    "sqlite_utils",
+    "pydantic",
+    "openai",
+    "yaml",
+)
 TRIAL = ("run", "-d", "individualism", "-m", "persona", "--model", "mock/coin")
 
 
@@ -27,7 +39,13 @@ def test_help_loads_nothing_heavy():
         "try:\n    main(['--help'])\nexcept SystemExit:\n    pass\n"
         f"print([m for m in {HEAVY!r} if m in sys.modules], file=sys.stderr)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env={**os.environ, "PYTHONPATH": str(ROOT)})
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
     assert done.stderr.strip() == "[]"
     assert "Commands:" in done.stdout
 
@@ -65,7 +83,10 @@ def test_the_readme_names_every_command():
         ((*TRIAL, "--resource-level", "hihg"), "did you mean 'high'?"),
         ((*TRIAL, "--persona-template", "papre"), "did you mean 'paper'?"),
         ((*TRIAL, "--edition", "2016"), "unknown edition '2016'; did you mean '2015'?"),
-        (("run", "-d", "mas", "-m", "persona", "--model", "gpt-4o"), "write it as PROVIDER/MODEL, for example openai/gpt-4o"),
+        (
+            ("run", "-d", "mas", "-m", "persona", "--model", "gpt-4o"),
+            "write it as PROVIDER/MODEL, for example openai/gpt-4o",
+        ),
         (("run", "-d", "mas", "-m", "persona", "--model", "mock/cion"), "did you mean 'coin'?"),
         (("run", "-d", "mas", "-m", "persona", "--model", "gguf:/no/such.gguf"), "gguf:/no/such.gguf: no such file"),
         ((*TRIAL, "--judge", "rulez"), "did you mean 'rules'?"),
@@ -174,7 +195,12 @@ def test_ones_own_bank_and_countries_work_end_to_end(auditkit, isolated):
             f"  {iso3}:\n    name: {name}\n    title: {name}\n    iso2: {iso3[:2]}\n    m49: Somewhere\n    language: eng_Latn\n"
             f"    language_name: English\n    autonym: English\n    script: Latn\n    bcp47: en\n    resource_level: high\n"
             f"    demonyms: [{name}er]\n    scores: {{paper: {{mas: {score}}}}}\n"
-            for iso3, name, score in (("QAA", "Qaland", 10), ("QBB", "Qberg", 40), ("QCC", "Qcoast", 60), ("QDD", "Qdorf", 90))
+            for iso3, name, score in (
+                ("QAA", "Qaland", 10),
+                ("QBB", "Qberg", 40),
+                ("QCC", "Qcoast", 60),
+                ("QDD", "Qdorf", 90),
+            )
         ),
         encoding="utf-8",
     )
@@ -182,7 +208,9 @@ def test_ones_own_bank_and_countries_work_end_to_end(auditkit, isolated):
     result = auditkit("run", "-d", "mas", "-m", "persona", "--model", "mock/coin", *own)
     assert result.code == 0, result.err
     with sqlite3.connect("auditkit.db") as db:
-        assert db.execute("select count(*), count(distinct country), count(distinct item_id) from answers").fetchone() == (16, 4, 4)
+        assert db.execute(
+            "select count(*), count(distinct country), count(distinct item_id) from answers"
+        ).fetchone() == (16, 4, 4)
         (messages,) = db.execute("select messages from requests limit 1").fetchone()
     assert re.search(r"from the country of Q\w+", json.loads(messages)[0]["content"])
 
@@ -228,7 +256,10 @@ def test_why_names_the_field_in_which_two_requests_differ(auditkit):
     """Two requests of one dilemma for two countries differ in the message and nowhere else."""
     auditkit(*TRIAL, "--country", "Japan,France")
     with sqlite3.connect("auditkit.db") as db:
-        keys = [k for (k,) in db.execute("select request_key from cells join items using (item_key) where item_id = 'ind-01'")]
+        keys = [
+            k
+            for (k,) in db.execute("select request_key from cells join items using (item_key) where item_id = 'ind-01'")
+        ]
     result = auditkit("why", *keys)
     assert result.code == 0
     assert "messages[0].content" in result.out
@@ -258,5 +289,11 @@ def test_options_come_from_the_environment(auditkit, monkeypatch, isolated):
 
 def test_python_m_auditkit_is_the_same_program():
     """`python -m auditkit --version` prints the version."""
-    done = subprocess.run([sys.executable, "-m", "auditkit", "--version"], capture_output=True, text=True, check=True, env={**os.environ, "PYTHONPATH": str(ROOT)})
+    done = subprocess.run(
+        [sys.executable, "-m", "auditkit", "--version"],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
     assert re.fullmatch(r"auditkit, version \d+\.\d+\.\d+\n", done.stdout)

@@ -31,7 +31,11 @@ def test_the_first_command_answers_judges_and_reports(audited):
     assert "6/6" in out
     assert "this is no result" in out
     with sqlite3.connect(folder / "auditkit.db") as db:
-        assert db.execute("select count(*), sum(cost_usd), min(length(text)) > 0 from replies").fetchone() == (6, 0.0, 1)
+        assert db.execute("select count(*), sum(cost_usd), min(length(text)) > 0 from replies").fetchone() == (
+            6,
+            0.0,
+            1,
+        )
         assert db.execute("select count(distinct lang) from cells").fetchone() == (3,)
         (judged,) = db.execute("select count(*) from stances").fetchone()
         (degenerate,) = db.execute("select count(*) from screens where degenerate is not null").fetchone()

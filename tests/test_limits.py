@@ -26,7 +26,14 @@ def run(items, call, *, policy=QUICK, limiter=None, budget=None, worst=0.0, stop
         return [
             outcome
             async for outcome in drive(
-                items, call, limiter=limiter or Limiter(8), policy=policy, budget=budget, worst_usd=lambda _: worst, stop=stop, dead=dead
+                items,
+                call,
+                limiter=limiter or Limiter(8),
+                policy=policy,
+                budget=budget,
+                worst_usd=lambda _: worst,
+                stop=stop,
+                dead=dead,
             )
         ]
 
@@ -50,7 +57,9 @@ def test_every_item_comes_out_with_exactly_one_last_word(count, concurrency, see
             return Failure(chance.choice(["rate_limited", "transient"]), "not now", 0.0, 500)
         return Reply("ok", str(item))
 
-    outcomes, _, _ = run(range(count), call, limiter=Limiter(concurrency), policy=RetryPolicy(3, 0.001, 0.002, give_up_after=10**6))
+    outcomes, _, _ = run(
+        range(count), call, limiter=Limiter(concurrency), policy=RetryPolicy(3, 0.001, 0.002, give_up_after=10**6)
+    )
     assert Counter(item for item, _ in outcomes) == calls
     last = Counter(item for item, r in outcomes if isinstance(r, Reply) or r.final)
     assert last == Counter(range(count))

@@ -162,7 +162,9 @@ def test_only_dilemmas_that_every_language_has_are_sent_and_the_rest_is_counted(
     )
     wish = spec(modes=("multilingual",), countries=("DEU", "ITA", "JPN"))
     plan = make_plan(wish, content)
-    assert {(c.country, c.dilemma.id) for c in plan.cells()} == {(k, d.id) for k in ("DEU", "ITA") for d in DILEMMAS[1:3]}
+    assert {(c.country, c.dilemma.id) for c in plan.cells()} == {
+        (k, d.id) for k in ("DEU", "ITA") for d in DILEMMAS[1:3]
+    }
     aside = {(s.what, s.reason.split(";")[0]): s.count for s in plan.set_aside}
     assert aside == {("jpn_Jpan", "no translation"): 50, ("individualism", "dilemmas not in every language"): 48}
     assert len(make_plan(replace(wish, incomplete=True), content)) == 5
@@ -170,7 +172,11 @@ def test_only_dilemmas_that_every_language_has_are_sent_and_the_rest_is_counted(
 
 @pytest.mark.parametrize(
     ("change", "reason"),
-    [({"source": "s1:old"}, "is stale"), ({"status": "rejected"}, "was rejected"), ({"translator": "nllb"}, "no usable")],
+    [
+        ({"source": "s1:old"}, "is stale"),
+        ({"status": "rejected"}, "was rejected"),
+        ({"translator": "nllb"}, "no usable"),
+    ],
 )
 def test_stale_rejected_and_other_translators_lines_are_never_sent(tmp_path, change, reason):
     """A line whose source changed, or that its checks rejected, or that another translator made, is set aside by reason."""
@@ -206,7 +212,9 @@ def test_crossed_mode_needs_the_persona_sentence_in_the_language(tmp_path):
         "kind": "persona", "id": "paper", "country": "DEU", "source": text_key(english), "translator": "reference", "status": "ok",
         "text": "Ich komme aus Deutschland.",
     }  # fmt: skip
-    (cell,) = make_plan(spec(modes=("crossed",), countries=("DEU",)), folder(tmp_path, deu_Latn=[*lines, persona])).cells()
+    (cell,) = make_plan(
+        spec(modes=("crossed",), countries=("DEU",)), folder(tmp_path, deu_Latn=[*lines, persona])
+    ).cells()
     assert cell.body["messages"][0]["content"].startswith("Ich komme aus Deutschland.\n\nwort 0")
 
 

@@ -20,13 +20,25 @@ def store(tmp_path):
         opened.begin_run("r1:one", "auditkit run", {"a": 1})
         opened.insert(
             "requests",
-            [{"request_key": "k1:x", "provider": "p", "model": "m", "revision": None, "messages": "[]", "params": "{}", "sample": 0}],
+            [
+                {
+                    "request_key": "k1:x",
+                    "provider": "p",
+                    "model": "m",
+                    "revision": None,
+                    "messages": "[]",
+                    "params": "{}",
+                    "sample": 0,
+                }
+            ],
         )
         yield opened
 
 
 def schema(connection):
-    found = connection.execute("select type, name, sql from sqlite_master where sql is not null and name not like '%\\_sqlite%' escape '\\'")
+    found = connection.execute(
+        "select type, name, sql from sqlite_master where sql is not null and name not like '%\\_sqlite%' escape '\\'"
+    )
     return sorted((t, n, " ".join(s.split())) for t, n, s in found)
 
 
@@ -122,7 +134,9 @@ def test_a_failure_is_an_attempt_and_never_a_reply(store):
 def test_the_database_refuses_a_label_on_a_verdict_that_failed_to_parse(store):
     """parse_failed with an outcome, and a choice without an option, are impossible rows."""
     store.record("r1:one", "k1:x", Reply("ok", "text"))
-    store.insert("judges", [{"judge_key": "j1:j", "name": "j", "kind": "llm", "task": "stance", "model": None, "config": "{}"}])
+    store.insert(
+        "judges", [{"judge_key": "j1:j", "name": "j", "kind": "llm", "task": "stance", "model": None, "config": "{}"}]
+    )
     row = {"request_key": "k1:x", "judge_key": "j1:j", "presentation": "ab", "raw": "", "created_at": "now"}
     for bad in (
         {"status": "parse_failed", "outcome": "chose", "option_id": "a"},
@@ -131,7 +145,10 @@ def test_the_database_refuses_a_label_on_a_verdict_that_failed_to_parse(store):
     ):
         with pytest.raises(sqlite3.IntegrityError), store.transaction() as db:
             columns = {**row, **bad}
-            db.execute(f"insert into verdicts ({','.join(columns)}) values ({','.join('?' * len(columns))})", list(columns.values()))
+            db.execute(
+                f"insert into verdicts ({','.join(columns)}) values ({','.join('?' * len(columns))})",
+                list(columns.values()),
+            )
 
 
 def test_a_run_is_found_by_the_beginning_of_its_id(store):

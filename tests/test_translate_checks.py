@@ -306,6 +306,11 @@ def test_joiners_are_spelling():
     assert list(checks._characters("a", "ශ්\u200dරී")) == []
 
 
+def test_words_keep_their_marks():
+    """A word of Hindi is one word, vowel signs included; signs at its ends do not belong to it."""
+    assert checks._words("«हिन्दी में» लिखना, (Straße) 12") == ["हिन्दी", "में", "लिखना", "strasse"]
+
+
 def test_english_runs_of_three():
     """Runs of three or more shared words are reported whole; two are not, as cognates make them."""
     assert checks.english_runs("Der my neighbour and I sagt", SOURCE["scenario"][0]) == ["my neighbour and i"]

@@ -14,8 +14,8 @@ from auditkit.plan import Plan
 from auditkit.summary import STATES, Group, Summary
 
 SHOWN_STATES = {
-    "first": "first pole",
-    "second": "second pole",
+    "first": "1st pole",
+    "second": "2nd pole",
     "cut_off": "cut off",
     "parse_failed": "unparsed",
 }
@@ -94,17 +94,19 @@ def print_summary(out: Console, summary: Summary) -> None:
     outcomes = table("\nShare of every outcome")
     columns = [s for s in STATES if any(g.states.get(s) for g in summary.groups)]
     for name in ("model", "mode", "dimension", *(["judge"] if len(judges) > 1 else [])):
-        outcomes.add_column(name, overflow="fold")
+        outcomes.add_column(name, overflow="fold", min_width=9)
     outcomes.add_column("asked", justify="right")
     for state in columns:
         outcomes.add_column(SHOWN_STATES.get(state, state), justify="right")
-    outcomes.add_column("of these truncated", justify="right", min_width=9)
+    outcomes.add_column("truncated*", justify="right", no_wrap=True)
     for group in summary.groups:
         cells = [f"{group.states.get(s, 0) / group.asked:.0%}" if group.states.get(s) else "·" for s in columns]
         names = [group.model, group.mode, group.dimension, *([group.judge or "-"] if len(judges) > 1 else [])]
         share = f"{group.truncated / group.answered:.0%}" if group.answered else "·"
         outcomes.add_row(*[Text(n) for n in names], str(group.asked), *cells, share)
     out.print(outcomes)
+    if any(group.truncated for group in summary.groups):
+        out.print("* cut off by the token limit; such replies are judged all the same", style="dim", highlight=False)
     for group in summary.groups:
         for warning in group.warnings():
             where = " / ".join(part for part in (group.model, group.mode, group.dimension) if part)

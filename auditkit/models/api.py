@@ -61,7 +61,9 @@ def check_model(provider: str, name: str, settings: ApiSettings) -> None:
         return
     found = module.validate_environment(model=f"{provider}/{name}")
     missing = [key for key in found.get("missing_keys") or [] if key.endswith("_API_KEY")]
-    if missing and not found.get("keys_in_environment"):  # other credentials (profiles, files) are the provider's own affair
+    if missing and not found.get(
+        "keys_in_environment"
+    ):  # other credentials (profiles, files) are the provider's own affair
         raise AuditError(f"{provider}/{name} needs a key: set {' or '.join(missing)} in the environment")
 
 

@@ -56,7 +56,13 @@ def parse_mock(model: str) -> MockSettings:
         raise unknown("mock model", name, NAMES)
     values: dict[str, Any] = {"name": name}
     convert: dict[str, Callable[[str], Any]] = {
-        "p": float, "fail": float, "kind": str, "latency": float, "seed": int, "truncate": _flag, "path": str
+        "p": float,
+        "fail": float,
+        "kind": str,
+        "latency": float,
+        "seed": int,
+        "truncate": _flag,
+        "path": str,
     }
     for key, value in parse_qsl(query, keep_blank_values=True):
         if key not in convert:

@@ -13,7 +13,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from statistics import median
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -29,19 +29,15 @@ Severity = Literal["suspect", "reject"]
 
 SCRIPT_SHARE = 0.98  # of a text's letters in the language's script; a borrowed abbreviation such as CV passes
 SCRIPT_REJECT = 0.80  # below, a fifth or more is in another script: a sentence was not translated
-IDENTIFY_LETTERS = (
-    60  # shorter texts are not identified: neighbours such as Belarusian and Ukrainian share short sentences
-)
+IDENTIFY_LETTERS = 60  # shorter texts are not identified: neighbours (Belarusian, Ukrainian) share short sentences
 IDENTIFY_LETTERS_DENSE = 20  # the same for Han, kana and Hangul, which say as much in a third to a half of the letters
 LANGUAGE_SURE = 0.90  # probability above which a wrong language is rejected; below, it is a near neighbour: suspect
 ENGLISH_SURE = 0.90  # probability above which a single sentence is called English
 ENGLISH_LETTERS = 20  # of the shortest sentence that is asked about
 ENGLISH_RUN = 3  # consecutive words that the English source has too; two can be names, or cognates ("is in")
-SENTENCE_LENGTH = (
-    4.5  # |ln(ratio / median ratio)| * sqrt(source letters), see `length_score`; references keep below 4.3
-)
-SENTENCE_LENGTH_DENSE = 5.5  # the same for Han, kana and Hangul: fewer letters, so that each weighs more; below 5.0
-WHOLE_LENGTH = (0.70, 1.40)  # ratio of the scenario over the median ratio; a good translation keeps to 0.8-1.28
+SENTENCE_LENGTH = 4.5  # limit of |length_score|, under which shorter sentences get more room; the references reach 4.4
+SENTENCE_LENGTH_DENSE = 5.5  # for Han, kana, Hangul, where each letter weighs more; the references reach 5.0
+WHOLE_LENGTH = (0.70, 1.40)  # ratio of the scenario over the median ratio; the references keep to 0.79-1.28
 RATIO_LINES = 10  # lines from which a language's median ratio is taken; with fewer, lengths are not checked
 LOOP_TIMES = 3  # a run that comes this often in one sentence is a loop, unless the source repeats itself too
 LOOP_WORDS = 4  # length of such a run in words
@@ -73,7 +69,6 @@ _INNER_STOP = re.compile(r"(?<=\S[^\s\d])[.!?؟।։]+\s+(?=\w)|[。！？]+\s*(
 _CLOSING = "\"'”’»）)」』]"
 _JOINERS = "\u200c\u200d"  # spelling in Persian, Sinhala and Devanagari
 _RESIDUE = re.compile(r"<unk>|</?s>|⁇|▁|\ufffd|&(?:amp|quot|lt|gt|#\d+);")
-_WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
 
 FIELDS = ("a", "b", "question_ab", "question_ba")
 
@@ -266,6 +261,7 @@ def _parts(text: DilemmaText) -> Iterator[tuple[str, str]]:
         yield field, getattr(text, field)
 
 
+@lru_cache(maxsize=4096)  # a source is measured once for 35 languages
 def letters(text: str) -> int:
     """Letters, digits and combining marks of a text."""
     return sum(c.isalnum() or unicodedata.category(c)[0] == "M" for c in text)
@@ -326,9 +322,8 @@ def script_share(text: str, script: str) -> float:
     """
     if script not in _SCRIPTS:
         raise AuditError(f"script {script!r} is not known to the checks; known are {', '.join(_SCRIPTS)}")
-    alphabetic = [
-        c for c in text if c.isalpha() and unicodedata.category(c) != "Lm"
-    ]  # marks of sound and of repetition
+    # Lm: marks of length and repetition, which several scripts share
+    alphabetic = [c for c in text if c.isalpha() and unicodedata.category(c) != "Lm"]
     names = _SCRIPTS[script]
     return sum(unicodedata.name(c, "").startswith(names) for c in alphabetic) / len(alphabetic) if alphabetic else 1.0
 
@@ -375,13 +370,24 @@ def _language(text: str, to: Target) -> Iterator[Finding]:
 
 
 def _words(text: str) -> list[str]:
-    return [word.casefold() for word in _WORD.findall(text)]
+    """What stands between spaces, without the signs at its ends (by hand: to `re`, a vowel sign of Hindi ends a word)."""
+    words = []
+    for token in text.casefold().split():
+        inside = [i for i, c in enumerate(token) if c.isalpha() or unicodedata.category(c)[0] == "M"]
+        if inside:
+            words.append(token[inside[0] : inside[-1] + 1])
+    return words
+
+
+@lru_cache(maxsize=1024)
+def _runs(english: str) -> frozenset[tuple[str, ...]]:
+    source = _words(english)
+    return frozenset(zip(*(source[i:] for i in range(ENGLISH_RUN)), strict=False))
 
 
 def english_runs(text: str, english: str) -> list[str]:
     """Runs of ENGLISH_RUN words or more of which each ENGLISH_RUN in a row also stand in the English text."""
-    source = _words(english)
-    known = set(zip(*(source[i:] for i in range(ENGLISH_RUN)), strict=False))
+    known = _runs(english)
     found, words = [], _words(text)
     start = 0
     while start + ENGLISH_RUN <= len(words):
