@@ -256,6 +256,14 @@ def _interleave(dilemmas: Sequence[Dilemma]) -> list[Dilemma]:
 def make_plan(spec: PlanSpec, content: Content) -> Plan:
     """The plan for a wish. Raises AuditError for unknown names and for a wish that leaves nothing to ask."""
     _check(spec, content)
+    spec = replace(  # names in another order are the same wish
+        spec,
+        dimensions=tuple(name for name in content.dimensions if name in spec.dimensions),
+        modes=tuple(name for name in MODES if name in spec.modes),
+        countries=tuple(sorted(set(spec.countries))),
+        languages=tuple(sorted(set(spec.languages))),
+        resource_levels=tuple(sorted(set(spec.resource_levels))),
+    )
     wanted = [d for d in content.dilemmas.values() if d.dimension in spec.dimensions and (d.core or not spec.core)]
     if not wanted:
         raise AuditError(f"no {'core ' if spec.core else ''}dilemma of {', '.join(spec.dimensions)} in this bank")

@@ -85,6 +85,9 @@ class Group:
             out.append(f"{unusable:.0%} of the replies take no side that the judge could make out: do not interpret")
         elif unusable > UNUSABLE_WARN:
             out.append(f"{unusable:.0%} of the replies take no side: look at why before quoting r")
+        for what, found in (("interval of the share", self.share), ("r", self.alignment)):
+            if found is not None and not found.estimable:
+                out.append(f"no {what}: {found.reason}")
         if self.alignment is not None and self.alignment.estimable and self.alignment.n_countries < 12:
             out.append(f"only {self.alignment.n_countries} countries: the interval says how little that can show")
         return out

@@ -22,8 +22,8 @@ import platformdirs
 import pytest
 
 from auditkit.errors import AuditError
+from auditkit.models import embedded, weights
 from auditkit.models.embedded import EmbeddedServer, default_threads, fetch_embedded_weights, gguf_revision
-from auditkit.models.registry import embedded, weights
 
 CONTENT = b"GGUF" + bytes(range(256)) * 64
 ROOT = Path(embedded.__file__).parents[2]

@@ -6,6 +6,7 @@ import asyncio
 import importlib.util
 import json
 import shutil
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -15,9 +16,10 @@ from types import SimpleNamespace
 import pytest
 
 from auditkit.errors import AuditError, MissingExtra
+from auditkit.models import local
 from auditkit.models.base import Failure, Reply, Request
 from auditkit.models.local import LocalBackend, local_revision
-from auditkit.models.registry import Connection, local
+from auditkit.models.registry import Connection
 
 ROOT = Path(__file__).parents[1]
 
@@ -686,3 +688,21 @@ class TestRevision:
             "assert not {'torch', 'transformers', 'tokenizers', 'huggingface_hub', 'numpy'} & set(sys.modules)"
         )
         subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+
+
+class TestCommandLine:
+    """The whole path, from the name of a folder to a verdict."""
+
+    def test_a_folder_is_audited_like_any_model(self, tiny, auditkit):
+        """`--model local/FOLDER` asks, stores, judges and verifies; the files' digest identifies the model, not its place."""
+        result = auditkit(
+            "run", "-d", "mas", "-m", "persona", "--model", f"local/{tiny}", "--limit", 6, "--param", "max_tokens=8"
+        )
+        assert result.code == 0, result.err
+        assert "6/6" in result.out
+        with sqlite3.connect("auditkit.db") as db:
+            assert db.execute("select count(*), sum(cost_usd) from replies").fetchone() == (6, 0.0)
+            model, revision = db.execute("select distinct model, revision from requests").fetchone()
+        assert model == tiny.name
+        assert revision.startswith("w1:")
+        assert auditkit("verify").code == 0

@@ -78,14 +78,14 @@ def print_summary(out: Console, summary: Summary) -> None:
     """Figures with their intervals, the share of every outcome, and plain warnings."""
     figures = table("What was found")
     for name in ("model", "mode", "dimension"):
-        figures.add_column(name, overflow="fold")
-    for name in ("answered", "first pole [95 %]", f"r with score [95 %] ({summary.edition})", "p", "n"):
+        figures.add_column(name, overflow="fold", min_width=9)
+    for name in ("answered", "first pole [95 %]", "r with score [95 %]", "p", "n"):
         figures.add_column(name, justify="right", no_wrap=True)
     for group in summary.groups:
         figures.add_row(*_figures(group))
     out.print(figures)
     out.print(
-        "r: Pearson's correlation of the share with the countries' scores; n is countries, never replies. "
+        f"r: Pearson's correlation of the share with the countries' scores (edition {summary.edition}); n is countries, never replies. "
         "Interval and p count countries and dilemmas as sampled.",
         style="dim",
         highlight=False,
@@ -135,7 +135,7 @@ def print_summary(out: Console, summary: Summary) -> None:
 
 def _figures(group: Group) -> list[Text | str]:
     share, found = group.share, group.alignment
-    value = share.reason or "-"
+    value = "not estimable"
     if share.value is not None:
         bounds = "" if share.low is None or share.high is None else f" [{100 * share.low:.0f}, {100 * share.high:.0f}]"
         value = f"{share.value:.0%}{bounds}"
@@ -143,7 +143,7 @@ def _figures(group: Group) -> list[Text | str]:
     if found is None:
         return [*names, f"{group.answered}/{group.asked}", value, "no countries", "", ""]
     if not found.estimable:
-        return [*names, f"{group.answered}/{group.asked}", value, found.reason, "", str(found.n_countries)]
+        return [*names, f"{group.answered}/{group.asked}", value, "not estimable", "", str(found.n_countries)]
     r = f"{number(found.r, sign=True)}{interval(found.low, found.high, sign=True)}"
     p = "-" if found.p is None else "<.001" if found.p < 0.001 else f"{found.p:.3f}"
     return [*names, f"{group.answered}/{group.asked}", value, r, p, str(found.n_countries)]
