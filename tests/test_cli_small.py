@@ -92,7 +92,7 @@ def test_runs_show_says_what_was_asked(auditkit, two_runs):
     assert result.code == 0
     shown = words(result.out)
     for part in (
-        two_runs[1], "dimensions individualism", "modes persona", "countries JPN, FRA",
+        two_runs[1], "dimensions individualism", "modes persona", "countries FRA, JPN",
         'mock/second {"temperature": 0.0, "max_tokens": 99}', "temperature of mock/second 0.0", "dilemmas of individualism 50",
         "persona mode 200 cells; countries: 2; languages: 1", "Set aside nothing", "200 readings", "generate 200 calls, $0.0000",
         "auditkit 0.", "python 3.",
