@@ -284,7 +284,9 @@ def make_plan(spec: PlanSpec, content: Content) -> Plan:
         else:
             blocks.append(_translated(mode, spec, content, countries, wanted, instructions, set_aside))
     plan = Plan(spec, content, [b for b in blocks if b.who and b.dilemmas], set_aside, instructions)
-    if spec.limit is not None and spec.limit % len(spec.models):
+    if spec.limit is not None and spec.limit >= sum(block.size(spec) for block in plan.blocks) * len(spec.models):
+        plan.spec = replace(spec, limit=None)  # a limit that leaves nothing out is the whole run
+    elif spec.limit is not None and spec.limit % len(spec.models):
         # every model gets the same draw, or a comparison between them would not be paired
         plan.spec = replace(spec, limit=max(1, spec.limit // len(spec.models)) * len(spec.models))
     if len(plan) == 0:

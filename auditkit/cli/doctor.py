@@ -21,12 +21,14 @@ EXTRAS = {
     "embedded": ("litellm", "instructor", "openai", "mcp", "xllamacpp"),
     "local": ("torch", "transformers", "litellm", "instructor", "openai", "anthropic", "mcp"),
     "export": ("pandas", "pyarrow"),
+    "translate": ("py3langid", "sacrebleu"),
 }
 _FOR = {
     "api": "models by API",
     "embedded": "the embedded model and GGUF files",
     "local": "transformers models",
     "export": "Parquet",
+    "translate": "checks of translations",
 }
 # provider -> variables of which one holds its key
 KEYS = {
@@ -186,6 +188,7 @@ def _translations(content: Content) -> Iterator[Line]:
     from auditkit.data import ENGLISH
 
     without = []
+    alike: dict[str, list[str]] = {}  # languages with the same counts share a line
     for lang in dict.fromkeys(c.language for c in content.countries.values()):
         if lang == ENGLISH:
             continue
@@ -209,7 +212,12 @@ def _translations(content: Content) -> Iterator[Line]:
                 words + "; the instruction is missing, so nothing can be sent",
             )
         else:
-            yield True, f"{content.language_name(lang)} ({lang})", words
+            alike.setdefault(words, []).append(f"{content.language_name(lang)} ({lang})")
+    for words, languages in alike.items():
+        if len(languages) == 1:
+            yield True, languages[0], words
+        else:
+            yield True, f"{len(languages)} languages", f"{words} each: {', '.join(languages)}"
     if without:
         yield None, f"no translation in {len(without)} languages", ", ".join(without)
 
