@@ -224,7 +224,10 @@ def test_the_run_id_depends_on_the_wish_and_on_the_wording(tmp_path):
     one = make_plan(wish, folder(tmp_path, deu_Latn=[INSTRUCTION, line(DILEMMAS[0], "eins")])).run_id
     assert make_plan(wish, folder(tmp_path, deu_Latn=[INSTRUCTION, line(DILEMMAS[0], "eins")])).run_id == one
     assert make_plan(wish, folder(tmp_path, deu_Latn=[INSTRUCTION, line(DILEMMAS[0], "zwei")])).run_id != one
-    pair = [make_plan(spec(countries=c, modes=m), CONTENT).run_id for c, m in ((("JPN", "FRA"), ("persona", "baseline")), (("FRA", "JPN"), ("baseline", "persona")))]
+    pair = [
+        make_plan(spec(countries=c, modes=m), CONTENT).run_id
+        for c, m in ((("JPN", "FRA"), ("persona", "baseline")), (("FRA", "JPN"), ("baseline", "persona")))
+    ]
     assert pair[0] == pair[1]
     assert make_plan(spec(limit=1800), CONTENT).run_id == make_plan(spec(), CONTENT).run_id
     assert make_plan(spec(limit=5), CONTENT).run_id != make_plan(spec(limit=6), CONTENT).run_id
