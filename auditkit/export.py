@@ -454,20 +454,12 @@ def _language_names() -> dict[str, str]:
     return {ENGLISH: "English"} | {c.language: c.language_name for c in countries.values()}
 
 
-def _view(store: Store) -> str:
-    """The view `answers` under the names of the dictionary."""
-    # SQLite names a view's column "judge_key:1" where a join in parentheses holds two of that name and no alias decides.
-    names = [d[0] for d in store.connection.execute("select * from answers limit 0").description]
-    columns = ", ".join(f'"{name}" as {name.partition(":")[0]}' for name in names)
-    return f"(select {columns} from answers)"
-
-
 def _answers(store: Store, run: _Run, judge: str | None) -> Iterator[Row]:
     stored = [c.name for c in ANSWERS if c.name not in _LAST]
     extra = [c.name for c in ANSWERS if c.name in _LAST and c.name != "state"]
     country, dimension, lang = (stored.index(name) for name in ("country", "dimension", "lang"))
     for row in store.rows(
-        f"select {', '.join(stored)}, {STATE_SQL} as state from {_view(store)}"
+        f"select {', '.join(stored)}, {STATE_SQL} as state from answers"
         " where run_id = ? and (? is null or judge = ? or judge_key = ?) order by position, judge, judge_key",
         (run.id, judge, judge, judge),
     ):
@@ -481,7 +473,7 @@ def _counts(store: Store, run: _Run, judge: str | None) -> Iterator[Row]:
     sums = ", ".join(f"sum(state is '{s}')" for s in STATES)
     for row in store.rows(
         f"select {', '.join(by)}, count(*), sum(reply_status is 'truncated'), {sums}"
-        f" from (select *, {STATE_SQL} as state from {_view(store)} where run_id = ? and (? is null or judge = ? or judge_key = ?))"
+        f" from (select *, {STATE_SQL} as state from answers where run_id = ? and (? is null or judge = ? or judge_key = ?))"
         f" group by {', '.join(by)} order by {', '.join(by)}",
         (run.id, judge, judge, judge),
     ):

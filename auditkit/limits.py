@@ -125,12 +125,14 @@ async def drive(
     worst_usd: Callable[[T], float] = lambda _: 0.0,
     stop: Stop,
     dead: Stop,
+    proven: bool = False,
 ) -> AsyncIterator[tuple[T, Reply | Failure]]:
     """Make the calls, yield every attempt as it ends.
 
     The first request goes alone: until the model has answered once, calls are made one at a time, so a misnamed or dead model
     costs a handful of them. `stop` is the user's wish for all models, `dead` is set here, with the provider's message, when
-    this model is given up. A 400 counts as this prompt's fault (status `blocked`) once the model has answered another.
+    this model is given up. A 400 counts as this prompt's fault (status `blocked`) once the
+    model has answered another, in this session or (`proven`) in an earlier one.
     """
     source = iter(items)
     waiting: list[_Waiting[T]] = []
@@ -148,9 +150,8 @@ async def drive(
         started = time.monotonic()
         try:
             result = await call(item)
-        except (
-            BaseException
-        ) as error:  # a backend's fault must not lose the others' replies, nor leave us waiting for it
+        except BaseException as error:
+            # a backend's fault must not lose the others' replies, nor leave us waiting for it
             result = Failure("transient", f"{type(error).__name__}: {error}")
             if not isinstance(error, Exception):
                 results.put_nowait((item, count, started, worst, result))
@@ -169,12 +170,13 @@ async def drive(
             now = time.monotonic()
             capacity = limiter.capacity if answered else 1
             while in_flight < capacity and not (stop.requested or dead.requested) and now >= limiter.paused_until:
+                again: _Waiting[T] | None = None
                 if waiting and waiting[0].due <= now:
                     again = heapq.heappop(waiting)
                     item, count = again.item, again.attempt
                 elif waiting and not answered:
                     break  # the first request is tried to its end before another one is sent
-                elif refused and answered:
+                elif refused and (answered or proven):
                     item, count = refused.popleft(), 2
                 elif held is not None:
                     item, count, held = held, 1, None
@@ -188,7 +190,12 @@ async def drive(
                     break
                 worst = worst_usd(item)
                 if not budget.reserve(worst):
-                    held = item
+                    if again is not None:  # back to where it came from, with the attempts it has had
+                        heapq.heappush(waiting, again)
+                    elif count > 1:
+                        refused.appendleft(item)
+                    else:
+                        held = item
                     if in_flight == 0 and budget.open_calls == 0:
                         budget.exhausted = True
                         stop.request("the budget is used up")
@@ -197,7 +204,7 @@ async def drive(
             if in_flight == 0:
                 if stop.requested or dead.requested:
                     return
-                if not waiting and not (refused and answered) and held is None and drained:
+                if not waiting and not (refused and (answered or proven)) and held is None and drained:
                     return
                 await asyncio.sleep(_pause(waiting, limiter))
                 continue
@@ -215,10 +222,10 @@ async def drive(
                 limiter.succeeded(in_flight)
                 yield item, result
                 continue
-            if result.kind == "rejected" and answered and count > 1:
+            if result.kind == "rejected" and (answered or proven) and count > 1:
                 yield item, Reply("blocked", "", finish_reason="rejected", reasoning=None, raw=result)
                 continue
-            if result.kind == "rejected" and answered:
+            if result.kind == "rejected" and (answered or proven):
                 refused.append(item)  # asked once more: a 400 must come twice to count as the prompt's own
                 yield item, result
                 continue
@@ -233,7 +240,7 @@ async def drive(
             failed_in_a_row += 1
             if result.kind == "rejected":
                 refused.append(item)
-            unreachable = result.http_status is None and not answered
+            unreachable = result.kind != "rejected" and result.http_status is None and not answered
             if result.kind == "fatal" or unreachable or failed_in_a_row >= policy.give_up_after:
                 dead.request(result.message)
             yield item, replace(result, final=True)

@@ -123,8 +123,9 @@ class Plan:
 
     def cells(self) -> Iterator[Cell]:
         """The cells in the order in which they are asked."""
+        total = len(self)
         for position, (block, point, model) in enumerate(self._points()):
-            if position >= len(self):
+            if position >= total:
                 return
             yield self._cell(position, block, point, model)
 

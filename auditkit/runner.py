@@ -22,7 +22,7 @@ from auditkit.models.base import Backend, Failure, Reply, Request
 from auditkit.plan import Cell, Plan
 from auditkit.store import Store, now, redact
 
-_BATCH = 1_000
+_BATCH = 500
 
 
 @dataclass
@@ -217,33 +217,16 @@ async def generate_all(
 def screen(store: Store, run_id: str) -> int:
     """Look at every reply that the gate has not seen. Returns the number of replies looked at."""
     store.ask_judge(run_id, GATE, [""])
-    seen = 0
-    last = ""
-    while True:
-        replies = list(
-            store.rows(
-                "select distinct r.request_key, r.text from cells c join replies r using (request_key) where c.run_id = ?"
-                " and r.request_key > ? and r.status <> 'blocked' and not exists (select 1 from screens s"
-                " where s.request_key = r.request_key and s.judge_key = ?) order by r.request_key limit ?",
-                (run_id, last, GATE_KEY, _BATCH),
-            )
-        )
-        if not replies:
-            return seen
+    keys = store.unscreened(run_id, GATE_KEY)
+    for chunk in chunks(keys, _BATCH):
         store.insert(
             "screens",
             [
-                {
-                    "request_key": r["request_key"],
-                    "judge_key": GATE_KEY,
-                    "degenerate": degenerate(r["text"]),
-                    "created_at": now(),
-                }
-                for r in replies
+                {"request_key": key, "judge_key": GATE_KEY, "degenerate": degenerate(text), "created_at": now()}
+                for key, text in store.texts(chunk)
             ],
         )
-        seen += len(replies)
-        last = replies[-1]["request_key"]
+    return len(keys)
 
 
 def chunks(values: Sequence[Any], size: int) -> Iterable[Sequence[Any]]:
@@ -285,6 +268,10 @@ async def guarded(
         handled = False
     try:
         return await task
+    except asyncio.CancelledError:
+        if presses > 1:
+            raise KeyboardInterrupt from None
+        raise
     finally:
         if handled:
             loop.remove_signal_handler(signal.SIGINT)

@@ -145,7 +145,8 @@ class Store:
         """Make the run unless it is there. True when its cells still have to be planned."""
         with self.transaction() as db:
             db.execute(
-                "insert or ignore into runs (run_id, kind, created_at, command, manifest) values (?, ?, ?, ?, ?)",
+                "insert into runs (run_id, kind, created_at, used_at, command, manifest) values (?1, ?2, ?3, ?3, ?4, ?5)"
+                " on conflict do update set used_at = excluded.used_at",
                 (run_id, kind, now(), command, json.dumps(manifest, ensure_ascii=False)),
             )
         return bool(self.value("select planned_at is null from runs where run_id = ?", (run_id,)))
@@ -167,7 +168,7 @@ class Store:
     def latest_run(self, name: str | None = None) -> sqlite3.Row:
         """The run whose id begins with `name`, else the newest. Raises AuditError if there is none or several fit."""
         if name is None:
-            row = self.connection.execute("select * from runs order by created_at desc, rowid desc limit 1").fetchone()
+            row = self.connection.execute("select * from runs order by used_at desc, rowid desc limit 1").fetchone()
             if row is None:
                 raise AuditError(f"{self.path} holds no run yet; start with `auditkit run`")
             return row  # type: ignore[no-any-return]
@@ -251,7 +252,7 @@ class Store:
                     presentation,
                     outcome or (failure.kind if failure else "ok"),
                     failure.http_status if failure else None,
-                    redact(failure.message) if failure else None,
+                    storable(redact(failure.message)) if failure else None,
                     reply.tokens_in if reply else None,
                     reply.tokens_out if reply else None,
                     reply.cost_usd if reply else None,
@@ -268,9 +269,9 @@ class Store:
                         request_key,
                         reply.status,
                         storable(reply.text),
-                        reply.finish_reason,
-                        reply.reported_model,
-                        reply.reasoning,
+                        _storable(reply.finish_reason),
+                        _storable(reply.reported_model),
+                        _storable(reply.reasoning),
                         reply.tokens_in,
                         reply.tokens_out,
                         reply.tokens_reasoning,
@@ -286,7 +287,35 @@ class Store:
                     dict(verdict),
                 )
 
+    def has_answered(self, run_id: str, model: str) -> bool:
+        """Whether a model has given this run a reply that was not blocked."""
+        sql = (
+            "select exists (select 1 from cells c join replies r using (request_key)"
+            " where c.run_id = ? and c.model = ? and r.status <> 'blocked')"
+        )
+        return bool(self.value(sql, (run_id, model)))
+
     # ------------------------------------------------------------------------------------------------- judging
+
+    def unscreened(self, run_id: str, judge_key: str) -> list[str]:
+        """Keys of the run's replies that this gate has not looked at."""
+        return [
+            row[0]
+            for row in self.connection.execute(
+                "select distinct c.request_key from cells c join replies r using (request_key)"
+                " where c.run_id = ? and r.status <> 'blocked' and not exists (select 1 from screens s"
+                " where s.request_key = c.request_key and s.judge_key = ?)",
+                (run_id, judge_key),
+            )
+        ]
+
+    def texts(self, keys: Sequence[str]) -> list[tuple[str, str]]:
+        """(request key, text) of at most a few hundred replies."""
+        marks = ",".join("?" * len(keys))
+        rows = self.connection.execute(
+            f"select request_key, text from replies where request_key in ({marks})", list(keys)
+        )
+        return [(row[0], row[1]) for row in rows]
 
     def ask_judge(self, run_id: str, judge: Mapping[str, Any], presentations: Sequence[str]) -> None:
         """Make the judge known, and note that this run wants it."""
@@ -308,6 +337,10 @@ class Store:
                 (run_id, judge_key),
             )
         ]
+
+    def has_judged(self, judge_key: str) -> bool:
+        """Whether a judge has given any verdict yet."""
+        return bool(self.value("select exists (select 1 from verdicts where judge_key = ?)", (judge_key,)))
 
     def asked_again(self, run_id: str, judge_key: str) -> set[tuple[str, str]]:
         """(request key, presentation) of readings whose first answer could not be parsed."""
@@ -400,6 +433,10 @@ def redact(message: str, limit: int = 2_000) -> str:
             lambda match: (match.group(1) if match.groups() and match.group(1) else "") + "[key]", message
         )
     return message[:limit]
+
+
+def _storable(text: str | None) -> str | None:
+    return None if text is None else storable(text)
 
 
 def storable(text: str) -> str:

@@ -106,6 +106,20 @@ class Summary:
     manifest: Mapping[str, Any]
 
 
+def judge_names(store: Store, run_id: str) -> dict[str, str]:
+    """Key -> name of a run's stance judges; judges of one name (another prompt, parameter or version) get their keys' beginnings."""
+    names = {
+        row["judge_key"]: row["name"]
+        for row in store.rows(
+            "select j.judge_key, j.name from run_judges join judges j using (judge_key)"
+            " where run_id = ? and j.task = 'stance'",
+            (run_id,),
+        )
+    }
+    twins = Counter(names.values())
+    return {key: name if twins[name] == 1 else f"{name} ({key[3:9]})" for key, name in names.items()}
+
+
 def summarise(store: Store, run_id: str, edition: str = "paper", judge: str | None = None) -> Summary:
     """The state of a run. `judge` names one stance judge; the default is every one that the run asked for."""
     manifest = json.loads(store.value("select manifest from runs where run_id = ?", (run_id,)))
@@ -113,25 +127,26 @@ def summarise(store: Store, run_id: str, edition: str = "paper", judge: str | No
     score_of = {name: d["score"] for name, d in manifest["dimensions"].items()}
     rows = store.rows(
         f"""
-        select model, mode, dimension, judge, item_id, country,
+        select model, mode, dimension, judge_key, item_id, country,
           {STATE_SQL} as state,
           sum(reply_status is 'truncated') as truncated, count(*) as n
-        from answers where run_id = ? and (? is null or judge = ?) group by 1, 2, 3, 4, 5, 6, 7
+        from answers where run_id = ? and (? is null or judge = ? or judge_key = ?) group by 1, 2, 3, 4, 5, 6, 7
         """,
-        (run_id, judge, judge),
+        (run_id, judge, judge, judge),
     )
+    shown = judge_names(store, run_id)
     states: dict[tuple[str, str, str, str | None], Counter[str]] = {}
     truncated: Counter[tuple[str, str, str, str | None]] = Counter()
     counts: dict[tuple[str, str, str, str | None], Counter[tuple[str, str, str]]] = {}
     for row in rows:
-        key = (row["model"], row["mode"], row["dimension"], row["judge"])
+        key = (row["model"], row["mode"], row["dimension"], row["judge_key"])
         states.setdefault(key, Counter())[row["state"]] += row["n"]
         truncated[key] += row["truncated"]
         if row["state"] in ("first", "second"):
             counts.setdefault(key, Counter())[row["item_id"], row["country"] or "", row["state"]] += row["n"]
     groups = []
     for key in sorted(states, key=lambda k: (k[0], k[1], k[2], k[3] or "")):
-        model, mode, dimension, judge_name = key
+        model, mode, dimension, judge_key = key
         cell = counts.get(key, Counter())
         items = sorted({item for item, _, _ in cell})
         countries = sorted({country for _, country, _ in cell})
@@ -148,7 +163,7 @@ def summarise(store: Store, run_id: str, edition: str = "paper", judge: str | No
                 model=model,
                 mode=mode,
                 dimension=dimension,
-                judge=judge_name,
+                judge=shown.get(judge_key or ""),
                 states={s: states[key][s] for s in STATES if states[key][s]},
                 truncated=truncated[key],
                 share=overall_share(first, usable),

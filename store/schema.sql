@@ -2,7 +2,7 @@
 create table runs (
   run_id text primary key,               -- hash of the plan: the same command on the same content is the same run
   kind text not null default 'audit' check (kind in ('audit', 'import', 'calibration')),
-  created_at text not null, command text not null,
+  created_at text not null, used_at text not null, command text not null,  -- used_at: the last time somebody ran it
   manifest text not null check (json_valid(manifest)),
   planned_at text                        -- when the last of its cells was written; null means planning was cut off
 ) strict;

@@ -297,3 +297,128 @@ def test_python_m_auditkit_is_the_same_program():
         env={**os.environ, "PYTHONPATH": str(ROOT)},
     )
     assert re.fullmatch(r"auditkit, version \d+\.\d+\.\d+\n", done.stdout)
+
+
+def verdicts(db="auditkit.db"):
+    with sqlite3.connect(db) as connection:
+        return connection.execute("select count(*) from verdicts").fetchone()[0]
+
+
+SCRIPT = '{"contains": "course", "reply": "{\\"evidence\\": \\"option\\", \\"choice\\": \\"both\\", \\"confidence\\": 0.9, \\"instructions_in_reply\\": false}"}\n'
+
+
+def test_two_judges_of_one_name_are_counted_apart(auditkit, isolated):
+    """The same judge with another parameter is another judge: every cell is counted once for each, never twice for one."""
+    pytest.importorskip("instructor")
+    (isolated / "judge.jsonl").write_text(SCRIPT, encoding="utf-8")
+    name = "stance@mock/script?path=judge.jsonl"
+    auditkit("run", "-d", "mas", "-m", "baseline", "--core", "--model", "mock/coin", "-j", name)
+    result = auditkit("judge", "-j", name, "--judge-param", "max_tokens=600")
+    assert result.code == 0, result.err
+    assert "20/20" not in result.out
+    assert result.out.count("10/10") == 2
+
+
+def test_a_judge_without_its_key_is_found_before_anything_is_asked(auditkit):
+    """The other judges and the model are not started for nothing."""
+    pytest.importorskip("litellm")
+    result = auditkit(
+        "run",
+        "-d",
+        "mas",
+        "-m",
+        "baseline",
+        "--core",
+        "--model",
+        "mock/coin",
+        "-j",
+        "stance@openai/gpt-4.1-mini",
+        "-j",
+        "rules",
+    )
+    assert result.code == 2
+    assert "set OPENAI_API_KEY" in result.err
+    with sqlite3.connect("auditkit.db") as db:
+        assert db.execute("select count(*) from runs").fetchone() == (0,)
+
+
+def test_the_latest_run_is_the_one_last_used(auditkit):
+    """Running an earlier command again makes its run the latest, and the hints name the run."""
+    first = auditkit("run", "-d", "mas", "-m", "baseline", "--core", "--model", "mock/first")
+    auditkit("run", "-d", "mas", "-m", "baseline", "--core", "--model", "mock/second")
+    auditkit("run", "-d", "mas", "-m", "baseline", "--core", "--model", "mock/first")
+    assert "mock/first" in auditkit("status").out
+    assert re.search(r"auditkit export --to out/ --run [0-9a-f]{8}", first.out)
+
+
+def test_a_dry_run_on_an_existing_database_is_quiet(auditkit):
+    """Nothing but the plan's own line on stderr, and the answered requests are counted."""
+    auditkit("run", "-d", "mas", "-m", "baseline", "--core", "--model", "mock/coin")
+    result = auditkit("plan", "-d", "mas", "-m", "baseline", "--core", "--model", "mock/coin")
+    assert result.code == 0
+    assert len(result.err.strip().splitlines()) == 1
+    assert re.search(r"mock/coin\s+10\s+10\s+10\s+0", result.out)
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("temperature=Infinity", "no values"),
+        ("max_tokens=abc", "whole number above 0"),
+        ("model=other", "auditkit's own"),
+        ("stream=true", "auditkit's own"),
+    ],
+)
+def test_parameters_that_cannot_be_sent_are_refused(auditkit, value, message):
+    """A parameter that is no value, or that the program itself sets, gets one line."""
+    result = auditkit(*TRIAL, "--param", value)
+    assert result.code == 2
+    assert message in result.err
+
+
+def test_editions_and_judges_are_checked_by_status_and_judge(auditkit):
+    """A misspelt edition or judge is refused before any work."""
+    auditkit(*TRIAL, "--limit", 4)
+    assert "unknown edition '2016'" in auditkit("status", "--edition", "2016").err
+    assert "unknown edition" in auditkit("judge", "-j", "rules", "--edition", "typo").err
+    assert "unknown judge" in auditkit("status", "--judge", "stance@x/y").err
+    assert auditkit("status", "--judge", "rules").code == 0
+    assert "write it as rules" in auditkit("judge", "-j", "rules@mock/coin").err
+
+
+def test_a_damaged_database_gets_one_line(auditkit, isolated):
+    """A file that was cut off is named, without a traceback."""
+    auditkit(*TRIAL, "--limit", 200)
+    path = isolated / "auditkit.db"
+    data = bytearray(path.read_bytes())
+    data[8192 : len(data) // 2] = b"\xff" * (len(data) // 2 - 8192)
+    path.write_bytes(data)
+    result = auditkit("status")
+    assert result.code == 2
+    assert len(result.err.strip().splitlines()) == 1
+
+
+def test_a_country_is_found_by_an_alias_with_a_comma(auditkit):
+    """ "Korea, South" is one country, and "Japan,France" are two."""
+    result = auditkit(
+        "plan",
+        "-d",
+        "mas",
+        "-m",
+        "persona",
+        "--core",
+        "--model",
+        "mock/coin",
+        "--country",
+        "Korea, South",
+        "--country",
+        "Japan,France",
+    )
+    assert "10 dilemmas x 3 countries" in result.err
+
+
+def test_planning_incomplete_languages_is_quick_enough_to_walk(auditkit, tmp_path):
+    """--incomplete keeps every dilemma that some language has, and every cell is planned once."""
+    result = auditkit("plan", "-d", "all", "-m", "multilingual", "--incomplete", "--model", "mock/coin")
+    assert result.code == 0
+    assert re.search(r"mock/coin\s+2,000\s+2,000", result.out)

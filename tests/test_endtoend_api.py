@@ -250,3 +250,61 @@ def test_a_second_writer_is_told_and_a_reader_is_not_held_up(auditkit, peer, iso
     assert "is being written by another auditkit" in second.err
     assert status.code == 1
     assert "individualism" in status.out
+
+
+def test_a_budget_that_is_used_up_leaves_what_was_paid_for_judged(auditkit, peer, isolated):
+    """The run stops asking in time, the rule judge reads what came, and the exit code says that something is left."""
+    server = peer()
+    command = (
+        "run",
+        "-d",
+        "individualism",
+        "-m",
+        "baseline",
+        "--model",
+        "openai/gpt-4.1-mini",
+        "--api-base",
+        server.base,
+    )
+    result = auditkit(*command, "--budget", "0.0013")
+    assert result.code == 1, result.err
+    assert 0 < server.total < 50
+    assert "is used up" in result.err
+    assert rows(isolated / "auditkit.db", "select count(*) from stances") == [(server.total,)]
+    assert rows(isolated / "auditkit.db", "select sum(cost_usd) <= 0.0013, min(cost_usd) > 0 from attempts") == [(1, 1)]
+
+
+def test_strings_that_no_file_can_hold_do_not_stop_a_run(auditkit, peer, isolated):
+    """A lone surrogate in a provider's reasoning is replaced; the reply is kept."""
+
+    def behave(body, before):
+        answer = completion("The first option.")
+        answer["choices"][0]["message"]["reasoning_content"] = "thinking \ud83d"
+        return answer
+
+    server = peer(behave)
+    assert auditkit(*RUN, "--api-base", server.base, "--limit", 2).code == 0
+    assert rows(isolated / "auditkit.db", "select count(*), min(reasoning) from replies") == [(2, "thinking \ufffd")]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals are different there")
+def test_a_second_ctrl_c_ends_at_once_without_a_traceback(auditkit, peer, isolated):
+    """The replies under way are given up, what was stored stays, and the exit code is 130."""
+    process = spawn("run", "-d", "mas", "-m", "baseline", "--model", "mock/coin?latency=30", "--core", cwd=isolated)
+    wait_until(
+        lambda: rows_or_none(isolated / "auditkit.db", "select count(*) from cells where run_id is not null") == [(10,)]
+    )
+    time.sleep(1.0)
+    process.send_signal(signal.SIGINT)
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=20)
+    assert process.returncode == 130, err
+    assert "Traceback" not in err
+
+
+def rows_or_none(db: Path, sql: str):
+    try:
+        return rows(db, sql) if db.exists() else None
+    except sqlite3.OperationalError:
+        return None

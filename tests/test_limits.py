@@ -231,3 +231,38 @@ def test_items_are_read_only_as_there_is_room():
 
     run(source(), call, limiter=Limiter(4))
     assert max(ahead) <= 6
+
+
+def test_a_retry_that_does_not_fit_the_budget_loses_no_other_item():
+    """Whatever waits for money keeps its place and its attempts; nothing is dropped without a word."""
+    failed = []
+
+    async def call(item):
+        await asyncio.sleep(0.03 if item == "a" else 0.002)
+        if item == "c" and not failed:
+            failed.append(item)
+            return Failure("transient", "once", None, 500)
+        return Reply("ok", "", cost_usd=0.1)
+
+    outcomes, _, stop = run("abcdef", call, budget=Budget(8.0), worst=4.0)
+    assert sorted(replies(outcomes)) == list("abcdef")
+    assert not stop.requested
+
+
+def test_a_400_after_earlier_answers_is_the_prompts_own_from_the_start():
+    """A resumed run whose last prompts are all refused ends: each is asked twice and counted as blocked."""
+
+    async def call(item):
+        return Failure("rejected", "not this", None, 400)
+
+    async def collect():
+        return [
+            r
+            async for _, r in drive(
+                range(5), call, limiter=Limiter(4), policy=QUICK, budget=Budget(), stop=Stop(), dead=Stop(), proven=True
+            )
+        ]
+
+    outcomes = asyncio.run(collect())
+    assert [r.status for r in outcomes if isinstance(r, Reply)] == ["blocked"] * 5
+    assert len(outcomes) == 10

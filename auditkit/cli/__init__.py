@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import sqlite3
 import sys
 from typing import Any
 
@@ -91,6 +92,9 @@ def main(arguments: list[str] | None = None) -> None:
     except AuditError as error:
         _complain(str(error))
         code = 2
+    except sqlite3.DatabaseError as error:
+        _complain(f"the database cannot be read or written: {error}; restore it from a copy, or name another with --db")
+        code = 2
     except click.exceptions.Exit as error:
         code = error.exit_code
     except click.ClickException as error:
@@ -106,7 +110,9 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _complain(message: str) -> None:
-    click.echo(f"auditkit: {' '.join(message.split())}", err=True)
+    # what a provider said is data: it must not act on the terminal
+    shown = "".join(c if c.isprintable() else "?" for c in " ".join(message.split()))
+    click.echo(f"auditkit: {shown}", err=True)
 
 
 def _usage(error: click.ClickException) -> str:

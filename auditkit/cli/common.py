@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from auditkit.errors import AuditError
+from auditkit.errors import AuditError, unknown
 
 if TYPE_CHECKING:
     from auditkit.data import Content
@@ -52,9 +52,23 @@ def names(values: tuple[str, ...]) -> list[str]:
     return [part.strip() for value in values for part in value.split(",") if part.strip()]
 
 
+def named(values: tuple[str, ...], find: Callable[[str], object]) -> list[str]:
+    """Like `names`, for names that may hold a comma themselves ("Korea, South"): a whole value that is known stays whole."""
+    out: list[str] = []
+    for value in values:
+        try:
+            find(value)
+            out.append(value)
+        except AuditError:
+            out += names((value,))
+    return out
+
+
 def parameters(values: tuple[str, ...]) -> dict[str, Any]:
     """`--param key=value` pairs. Numbers, true, false, null and none are read as such; anything else is text."""
     import json
+
+    from auditkit.identity import canonical_json
 
     out: dict[str, Any] = {}
     for value in values:
@@ -65,6 +79,17 @@ def parameters(values: tuple[str, ...]) -> dict[str, Any]:
             out[key] = None if text.lower() == "none" else json.loads(text)
         except json.JSONDecodeError:
             out[key] = text
-        if isinstance(out[key], float) and out[key] != out[key]:
-            raise AuditError(f"--param {value!r}: NaN is not a value")
+        try:
+            canonical_json(out[key])
+        except ValueError:
+            raise AuditError(f"--param {value!r}: NaN and infinity are no values") from None
     return out
+
+
+def check_edition(run: Any, edition: str) -> None:
+    """Raise AuditError for an edition that none of a run's countries has scores of."""
+    import json
+
+    editions = {name for c in json.loads(run["manifest"])["countries"].values() for name in c["scores"]}
+    if edition not in editions:
+        raise unknown("edition", edition, editions)

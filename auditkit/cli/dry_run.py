@@ -91,11 +91,10 @@ def _answered(db: Path, keys: dict[str, set[str]]) -> Counter[str]:
 
     with Store.read(db) as store:
         for model, mine in keys.items():
-            rows = store.rows(
-                "select count(*) as n from replies where request_key in (select value from json_each(?))",
+            found[model] = store.value(
+                "select count(*) from replies where request_key in (select value from json_each(?))",
                 (json.dumps(list(mine)),),
             )
-            found[model] = next(iter(rows))["n"]
     return found
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from auditkit.cli.common import content_options, db_option, edition_option, names, parameters, run_option
+from auditkit.cli.common import check_edition, content_options, db_option, edition_option, names, parameters, run_option
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,6 +23,8 @@ def run_judges(
     store: Store, run_id: str, judges: Sequence[RulesJudge | ModelJudge], connection: Connection, err: Console
 ) -> dict[str, str]:
     """Let every judge read what it has not read; returns the last error of each judge that was given up."""
+    from dataclasses import replace
+
     from auditkit.cli.progress import StageProgress
     from auditkit.judge.stage import judge_all
     from auditkit.models.base import Failure
@@ -40,7 +42,9 @@ def run_judges(
                     store,
                     run_id,
                     judges,
-                    lambda spec: make_backend(spec, connection),
+                    lambda judge: make_backend(
+                        judge.stance.spec, replace(connection, proven=store.has_judged(judge.key))
+                    ),
                     lambda: stop.requested,
                     lambda _, outcome: progress.saw(outcome),
                 ),
@@ -96,19 +100,24 @@ def judge(**options: Any) -> int:
       auditkit judge --judge rules
       auditkit judge --judge stance@openai/gpt-4.1-mini --budget 2
     """  # noqa: D301
-    from auditkit.cli.render import console, print_summary
+    from auditkit.cli.render import console, print_summary, visible
     from auditkit.errors import AuditError
     from auditkit.judge.stage import ModelJudge, parse_judge
     from auditkit.limits import RetryPolicy
-    from auditkit.models.registry import Connection, is_free, parse_model
+    from auditkit.models.registry import Connection, is_free, parse_model, preflight
     from auditkit.runner import screen
     from auditkit.store import Store
     from auditkit.summary import summarise
 
     err = console(stderr=True)
-    judge_params = {"max_tokens": 512, **parameters(options["judge_params"])}
+    judge_params = parameters(options["judge_params"])
     wanted = [
-        parse_judge(name, lambda model: parse_model(model, judge_params), options["prompts"], options["judge_order"])
+        parse_judge(
+            name,
+            lambda model: parse_model(model, judge_params, max_tokens=512),
+            options["prompts"],
+            options["judge_order"],
+        )
         for name in dict.fromkeys(names(options["judges"]))
     ]
     connection = Connection(
@@ -117,8 +126,11 @@ def judge(**options: Any) -> int:
         concurrency=options["concurrency"],
         policy=RetryPolicy(attempts=options["retries"] + 1),
     )
-    with Store.read(options["db"]):
-        pass  # a missing database is an error here, not a new file
+    with Store.read(options["db"]) as reader:  # a missing database is an error here, not a new file
+        check_edition(reader.latest_run(options["run_name"]), options["edition"])
+    for each in wanted:
+        if isinstance(each, ModelJudge):
+            preflight(each.stance.spec, connection)
     with Store.open(options["db"]) as store:
         run_id = store.latest_run(options["run_name"])["run_id"]
         if options["budget"] is not None:
@@ -153,7 +165,7 @@ def judge(**options: Any) -> int:
         raise AuditError(f"{name} answered nothing: {message}")
     print_summary(console(), summary)
     for name, message in errors.items():
-        err.print(f"{name}: {message}", style="red", highlight=False, markup=False)
+        err.print(f"{name}: {visible(message, 500)}", style="red", highlight=False, markup=False)
     if left:
         err.print(f"{left} readings left; run the same command again", style="yellow", highlight=False)
     return 1 if left else 0

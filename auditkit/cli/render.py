@@ -70,7 +70,10 @@ def print_set_aside(out: Console, plan: Plan) -> None:
         missing[entry.mode, entry.reason].append(place)
     for (mode, reason), places in missing.items():
         out.print(
-            f"set aside in {mode} mode, {reason}: {len(places)}: " + ", ".join(places), style="yellow", highlight=False
+            f"set aside in {mode} mode, {reason}: {len(places)}: " + ", ".join(places),
+            style="yellow",
+            highlight=False,
+            markup=False,
         )
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from auditkit import __version__
-from auditkit.cli.common import content_options, db_option, edition_option, load, names, parameters
+from auditkit.cli.common import content_options, db_option, edition_option, load, named, names, parameters
 from auditkit.errors import AuditError
 
 if TYPE_CHECKING:
@@ -123,9 +123,9 @@ class Session:
             parse_model(name, params, options["revision"])
             for name in dict.fromkeys(names(options["models"]) or ["embedded"])
         ]
-        judge_params = {"max_tokens": 512, **parameters(options["judge_params"])}
+        judge_params = parameters(options["judge_params"])
         self.judges: list[RulesJudge | ModelJudge] = [
-            parse_judge(name, lambda model: parse_model(model, judge_params), options["prompts"])
+            parse_judge(name, lambda model: parse_model(model, judge_params, max_tokens=512), options["prompts"])
             for name in dict.fromkeys(names(options["judges"]) or ["rules"])
         ]
         self.plan: Plan = make_plan(self._wish(), self.content)
@@ -153,8 +153,10 @@ class Session:
             dimensions=tuple(self.content.dimensions if "all" in dimensions else dict.fromkeys(dimensions)),
             modes=tuple(MODES if "all" in modes else dict.fromkeys(modes)),
             models=tuple(self.models),
-            countries=tuple(self.content.country(name).iso3 for name in names(options["countries"])),
-            languages=tuple(self.content.language(name) for name in names(options["languages"])),
+            countries=tuple(
+                self.content.country(name).iso3 for name in named(options["countries"], self.content.country)
+            ),
+            languages=tuple(self.content.language(name) for name in named(options["languages"], self.content.language)),
             resource_levels=tuple(name.lower() for name in names(options["levels"])),
             templates=tuple(names(options["templates"])),
             core=options["core"],
@@ -212,6 +214,7 @@ class Session:
         self._check_edition()
         self._announce()
         with Store.open(self.options["db"]) as store:
+            self._preflight(store)
             run_id = write_plan(store, self.plan, "auditkit " + shlex.join(sys.argv[1:]), self._manifest())
             for judge in self.judges:
                 store.ask_judge(run_id, judge.row, judge.presentations)
@@ -254,17 +257,34 @@ class Session:
         self.out.print("\nNext:", style="bold")
         if self.plan.spec.limit:
             self.out.print(
-                "  the same command without --limit             asks everything; these replies are kept",
+                "  the same command without --limit   asks everything; these replies are kept",
                 highlight=False,
             )
-        self.out.print(
-            f"  auditkit export --to out/{db}                    the tables behind this, as CSV and Parquet",
-            highlight=False,
-        )
-        self.out.print(
-            f"  auditkit judge --judge stance@PROVIDER/MODEL{db}  a second judge on the same replies", highlight=False
-        )
+        db += f" --run {self.plan.run_id[3:11]}"
+        for command, what in (
+            (f"auditkit export --to out/{db}", "the tables behind this, as CSV and Parquet"),
+            (f"auditkit judge --judge stance@PROVIDER/MODEL{db}", "a second judge on the same replies"),
+        ):
+            self.out.print(f"  {command}   {what}", highlight=False, markup=False, soft_wrap=True)
         return 0
+
+    def _preflight(self, store: Store) -> None:
+        """Find a missing key before anything is planned or paid for; a finished run needs none."""
+        from dataclasses import replace
+
+        from auditkit.models.registry import preflight
+
+        run_id = self.plan.run_id
+        planned = store.value("select planned_at from runs where run_id = ?", (run_id,)) is not None
+        for spec in self.models:
+            if not planned or store.pending_requests(run_id, spec.name):
+                preflight(spec, self.connection)
+        judged = replace(self.connection, api_base=self.options["judge_api_base"])
+        for judge in self.judges:
+            if hasattr(judge, "stance") and (
+                not planned or not store.has_judged(judge.key) or store.pending_verdicts(run_id, judge.key)
+            ):
+                preflight(judge.stance.spec, judged)
 
     def _interrupted(self) -> bool:
         return self.connection.stop.requested and self.connection.stop.reason == "interrupted"
@@ -325,6 +345,8 @@ class Session:
 
     def _generate(self, store: Store, run_id: str) -> dict[str, str]:
         """Ask every model what is pending; returns the last error of each model that was given up."""
+        from dataclasses import replace
+
         from auditkit.cli.progress import StageProgress
         from auditkit.models.registry import make_backend
         from auditkit.runner import generate_all, guarded
@@ -338,7 +360,11 @@ class Session:
             return {}
         with ExitStack() as stack:
             self.connection.progress = self._fetch_progress(stack)
-            backends = [(spec.name, make_backend(spec, self.connection)) for spec in self.models if pending[spec.name]]
+            backends = [
+                (spec.name, make_backend(spec, replace(self.connection, proven=store.has_answered(run_id, spec.name))))
+                for spec in self.models
+                if pending[spec.name]
+            ]
         with StageProgress(self.err, "asking", left) as progress:
             result = asyncio.run(
                 guarded(
@@ -354,9 +380,17 @@ class Session:
         from dataclasses import replace
 
         from auditkit.cli.judge import run_judges
+        from auditkit.limits import Stop
 
         connection = replace(self.connection, api_base=self.options["judge_api_base"])
-        return run_judges(store, run_id, self.judges, connection, self.err)
+        if (
+            connection.budget.exhausted
+        ):  # what was paid for is judged by what costs nothing; other judges stop by themselves
+            connection = replace(connection, stop=Stop())
+        errors = run_judges(store, run_id, self.judges, connection, self.err)
+        if connection.stop.reason == "interrupted":
+            self.connection.stop.requested, self.connection.stop.reason = True, "interrupted"
+        return errors
 
     def _fetch_progress(self, stack: ExitStack) -> Any:
         """Progress of fetching weights, made when the first bytes come."""

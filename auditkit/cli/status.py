@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from auditkit.cli.common import db_option, edition_option, run_option
+from auditkit.cli.common import check_edition, db_option, edition_option, run_option
 
 
 @click.command()
@@ -20,20 +20,23 @@ def status(**options: Any) -> int:
     from auditkit.cli.render import console, print_summary
     from auditkit.errors import AuditError, unknown
     from auditkit.store import Store
-    from auditkit.summary import summarise
+    from auditkit.summary import judge_names, summarise
 
     if options["upgrade"]:
         if not options["db"].is_file():
             raise AuditError(f"{options['db']}: no such database")
         Store.open(options["db"]).close()
     with Store.read(options["db"]) as store:
-        run_id = store.latest_run(options["run_name"])["run_id"]
-        known = [
-            r["name"]
-            for r in store.rows("select j.name from run_judges join judges j using (judge_key) where j.task = 'stance'")
-        ]
-        if options["judge_name"] and options["judge_name"] not in known:
-            raise unknown("judge", options["judge_name"], known)
+        found = store.latest_run(options["run_name"])
+        run_id = found["run_id"]
+        check_edition(found, options["edition"])
+        known = judge_names(store, run_id)
+        if options["judge_name"] and options["judge_name"] not in [
+            *known,
+            *known.values(),
+            *(n.split(" (")[0] for n in known.values()),
+        ]:
+            raise unknown("judge", options["judge_name"], known.values())
         summary = summarise(store, run_id, options["edition"], options["judge_name"])
         pending = sum(
             row["n"] for row in store.rows("select count(*) as n from pending_judge where run_id = ?", (run_id,))

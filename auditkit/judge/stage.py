@@ -83,6 +83,8 @@ def parse_judge(
     if name == RULES:
         return RulesJudge()
     kind, at, model = name.partition("@")
+    if kind == RULES:
+        raise AuditError(f"judge {name!r}: the rule judge needs no model; write it as rules")
     prompt = load_judge_prompt(kind, prompts)
     if not at or not model:
         raise AuditError(f"judge {name!r} needs a model; write it as {kind}@PROVIDER/MODEL")
@@ -243,13 +245,13 @@ async def judge_all(
     store: Store,
     run_id: str,
     judges: Sequence[RulesJudge | ModelJudge],
-    backend_for: Callable[[ModelSpec], Backend],
+    backend_for: Callable[[ModelJudge], Backend],
     stopped: Callable[[], bool],
     listen: Listener | None = None,
 ) -> StageResult:
-    """Every judge in turn: one after the other, so that one GPU is enough for several local judges."""
+    """Every judge in turn: one after the other, so that one GPU is enough for several local judges. Rules cost nothing and go first."""
     total = StageResult()
-    for judge in judges:
+    for judge in sorted(judges, key=lambda each: not isinstance(each, RulesJudge)):
         if stopped():
             total.left += len(store.pending_verdicts(run_id, judge.key))
             continue
@@ -258,9 +260,14 @@ async def judge_all(
             continue
         if not store.pending_verdicts(run_id, judge.key):
             continue
-        backend = backend_for(judge.stance.spec)
         try:
-            total.merge(await judge_by_model(store, run_id, judge, backend, listen))
-        finally:
-            await backend.aclose()
+            backend = backend_for(judge)
+            try:
+                total.merge(await judge_by_model(store, run_id, judge, backend, listen))
+            finally:
+                await backend.aclose()
+        except AuditError as error:  # this judge cannot be used; the others can
+            total.merge(
+                StageResult(left=len(store.pending_verdicts(run_id, judge.key)), errors={judge.name: str(error)})
+            )
     return total

@@ -82,13 +82,16 @@ def prices(provider: str, name: str) -> tuple[float, float] | None:
 class ApiBackend:
     """Replies from one model by litellm."""
 
-    def __init__(self, provider: str, name: str, settings: ApiSettings, budget: Budget, stop: Stop) -> None:
+    def __init__(
+        self, provider: str, name: str, settings: ApiSettings, budget: Budget, stop: Stop, *, proven: bool = False
+    ) -> None:
         self.provider = provider
         self.name = name
         self.settings = settings
         self.budget = budget
         self.stop = stop
         self.dead = Stop()
+        self.proven = proven
         start = settings.concurrency if settings.fixed_concurrency else 8
         self.limiter = Limiter(settings.concurrency, start)
         self._prices = prices(provider, name) if budget.limit is not None else None
@@ -110,6 +113,7 @@ class ApiBackend:
             worst_usd=self._worst,
             stop=self.stop,
             dead=self.dead,
+            proven=self.proven,
         ):
             yield outcome
 

@@ -62,7 +62,14 @@ class GgufBackend:
             fixed_concurrency=True,
             policy=self._connection.policy,
         )
-        api = ApiBackend("hosted_vllm", self._server.model, settings, self._connection.budget, self._connection.stop)
+        api = ApiBackend(
+            "hosted_vllm",
+            self._server.model,
+            settings,
+            self._connection.budget,
+            self._connection.stop,
+            proven=self._connection.proven,
+        )
         try:
             async for request, outcome in api.stream(requests):
                 yield request, replace(outcome, cost_usd=0.0) if isinstance(outcome, Reply) else outcome

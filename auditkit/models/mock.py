@@ -111,6 +111,7 @@ class MockBackend:
             budget=self._connection.budget,
             stop=self._connection.stop,
             dead=Stop(),
+            proven=self._connection.proven,
         ):
             yield outcome
 

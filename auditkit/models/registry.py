@@ -26,6 +26,9 @@ from auditkit.models.base import Backend
 from auditkit.plan import ModelSpec
 
 EMBEDDED = "embedded"
+_OURS = frozenset(
+    ["model", "messages", "timeout", "api_base", "base_url", "api_key", "stream", "max_retries", "num_retries", "n"]
+)
 _NO_TEMPERATURE = re.compile(r"^(o[1-9]|gpt-5)")  # reasoning models that refuse the parameter
 
 
@@ -39,19 +42,21 @@ class Connection:
     policy: RetryPolicy = field(default_factory=RetryPolicy)
     budget: Budget = field(default_factory=Budget)
     stop: Stop = field(default_factory=Stop)
+    proven: bool = False  # the model has answered in an earlier session, so a 400 is the prompt's own fault
     device: str | None = None
     dtype: str | None = None
     progress: Callable[[int, int | None], None] | None = None  # bytes of weights fetched, and in all if known
 
 
-def parse_model(name: str, params: Mapping[str, Any] | None = None, revision: str | None = None) -> ModelSpec:
-    """The model that a user's name means, with the parameters that go with it.
+def parse_model(
+    name: str, params: Mapping[str, Any] | None = None, revision: str | None = None, *, max_tokens: int | None = None
+) -> ModelSpec:
+    """The model that a user's name means, with the parameters that go with it; `max_tokens` is a default of the caller's.
 
     Raises AuditError for a name without a provider, or a file that does not exist.
     """
-    chosen: dict[str, Any] = {"temperature": 0.0, "max_tokens": 512}
+    chosen: dict[str, Any] = {"temperature": 0.0, "max_tokens": max_tokens or (128 if name == EMBEDDED else 512)}
     if name == EMBEDDED:
-        chosen["max_tokens"] = 128
         from auditkit.models.gguf import embedded_identity
 
         provider, name = "gguf", EMBEDDED
@@ -83,6 +88,12 @@ def parse_model(name: str, params: Mapping[str, Any] | None = None, revision: st
         del chosen["temperature"]
         chosen["max_tokens"] = 4_096  # reasoning is paid for out of the same allowance
     for key, value in (params or {}).items():
+        if key in _OURS:
+            raise AuditError(f"--param {key}=…: this is auditkit's own; see `auditkit run --help` for an option")
+        if key in ("max_tokens", "max_completion_tokens") and not (
+            value is None or (isinstance(value, int) and value > 0)
+        ):
+            raise AuditError(f"--param {key}={value}: it must be a whole number above 0")
         if value is None:
             chosen.pop(key, None)
         else:
@@ -130,4 +141,16 @@ def make_backend(spec: ModelSpec, connection: Connection) -> Backend:
         policy=connection.policy,
     )
     check_model(spec.provider, spec.model, settings)
-    return ApiBackend(spec.provider, spec.model, settings, connection.budget, connection.stop)
+    return ApiBackend(spec.provider, spec.model, settings, connection.budget, connection.stop, proven=connection.proven)
+
+
+def preflight(spec: ModelSpec, connection: Connection) -> None:
+    """What can be found out about a model by API before anything is planned. Raises AuditError (no key, no such provider)."""
+    if is_free(spec):
+        return
+    from importlib.metadata import entry_points
+
+    if not list(entry_points(group="auditkit.backends", name=spec.provider)):
+        from auditkit.models.api import ApiSettings, check_model
+
+        check_model(spec.provider, spec.model, ApiSettings(api_base=connection.api_base))
