@@ -65,16 +65,15 @@ def print_set_aside(out: Console, plan: Plan) -> None:
                 place = f"{country.language_name} ({country.title})"
             elif country.iso3 == entry.what:
                 place = country.title
-        if entry.count > 1 and entry.reason != "no translation":
-            place += f": {entry.count}"
+        if entry.what in plan.content.dimensions:
+            place = f"{entry.count} of {entry.what}"
+        elif entry.count > 1 and entry.reason != "no translation":
+            place += f" ({entry.count} dilemmas)"
         missing[entry.mode, entry.reason].append(place)
     for (mode, reason), places in missing.items():
-        out.print(
-            f"set aside in {mode} mode, {reason}: {len(places)}: " + ", ".join(places),
-            style="yellow",
-            highlight=False,
-            markup=False,
-        )
+        count = f"{len(places)}: " if len(places) > 1 and not places[0][0].isdigit() else ""
+        line = f"set aside in {mode} mode, {reason}: {count}{', '.join(places)}"
+        out.print(line, style="yellow", highlight=False, markup=False)
 
 
 def print_summary(out: Console, summary: Summary) -> None:
