@@ -223,7 +223,7 @@ async def drive(
                 yield item, result
                 continue
             if result.kind == "rejected" and (answered or proven) and count > 1:
-                yield item, Reply("blocked", "", finish_reason="rejected", reasoning=None, raw=result)
+                yield item, Reply("blocked", "", finish_reason="rejected", raw=result)
                 continue
             if result.kind == "rejected" and (answered or proven):
                 refused.append(item)  # asked once more: a 400 must come twice to count as the prompt's own

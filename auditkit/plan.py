@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 from auditkit.data import ENGLISH, Content, Country, Dilemma, DilemmaText, Template, Translation, text_key
@@ -102,7 +103,7 @@ class Plan:
     set_aside: list[SetAside]
     instructions: dict[str, str]
 
-    @property
+    @cached_property
     def run_id(self) -> str:
         """Identity of the plan: what is asked, by wording, not by file."""
         spec = asdict(self.spec)

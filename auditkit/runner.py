@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
@@ -18,7 +17,7 @@ from auditkit.data import DilemmaText
 from auditkit.errors import AuditError
 from auditkit.judge.gate import GATE, GATE_KEY, degenerate
 from auditkit.limits import Stop
-from auditkit.models.base import Backend, Failure, Reply, Request
+from auditkit.models.base import Backend, Failure, Reply
 from auditkit.plan import Cell, Plan
 from auditkit.store import Store, now, redact
 
@@ -31,17 +30,11 @@ class StageResult:
 
     done: int = 0
     left: int = 0
-    attempts: Counter[str] = field(default_factory=Counter)
-    cost_usd: float = 0.0
-    unpriced: int = 0
     errors: dict[str, str] = field(default_factory=dict)  # model -> the provider's last final message
 
     def merge(self, other: StageResult) -> None:
         self.done += other.done
         self.left += other.left
-        self.attempts.update(other.attempts)
-        self.cost_usd += other.cost_usd
-        self.unpriced += other.unpriced
         self.errors.update(other.errors)
 
 
@@ -172,23 +165,14 @@ async def generate(
     async with aclosing(backend.stream(store.requests(keys))) as stream:  # type: ignore[type-var]
         async for request, outcome in stream:
             store.record(run_id, request.key, outcome)
-            _count(result, model, outcome)
+            if isinstance(outcome, Reply):
+                result.done += 1
+            elif outcome.final:
+                result.errors[model] = redact(outcome.message)
             if listen is not None:
                 listen(model, outcome)
     result.left = len(keys) - result.done
     return result
-
-
-def _count(result: StageResult, model: str, outcome: Reply | Failure) -> None:
-    if isinstance(outcome, Reply):
-        result.done += 1
-        result.attempts["ok"] += 1
-        result.cost_usd += outcome.cost_usd or 0.0
-        result.unpriced += outcome.cost_usd is None
-    else:
-        result.attempts[outcome.kind] += 1
-        if outcome.final:
-            result.errors[model] = redact(outcome.message)
 
 
 async def generate_all(
@@ -276,6 +260,3 @@ async def guarded(
         if handled:
             loop.remove_signal_handler(signal.SIGINT)
             loop.remove_signal_handler(signal.SIGTERM)
-
-
-__all__ = ["Request", "StageResult", "generate", "generate_all", "guarded", "screen", "write_plan"]

@@ -57,7 +57,6 @@ class Group:
     truncated: int
     share: Share
     alignment: Alignment | None  # None for baseline, which has no countries
-    direction: str = "first pole = high score"
 
     @property
     def asked(self) -> int:

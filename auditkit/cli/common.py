@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -12,6 +12,9 @@ from auditkit.errors import AuditError, unknown
 
 if TYPE_CHECKING:
     from auditkit.data import Content
+    from auditkit.limits import Budget
+    from auditkit.plan import ModelSpec
+    from auditkit.store import Store
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -86,10 +89,39 @@ def parameters(values: tuple[str, ...]) -> dict[str, Any]:
     return out
 
 
-def check_edition(run: Any, edition: str) -> None:
-    """Raise AuditError for an edition that none of a run's countries has scores of."""
-    import json
-
-    editions = {name for c in json.loads(run["manifest"])["countries"].values() for name in c["scores"]}
+def check_edition(countries: Iterable[Mapping[str, Any]], edition: str) -> None:
+    """Raise AuditError for an edition that none of the countries has scores of."""
+    editions = {name for country in countries for name in country["scores"]}
     if edition not in editions:
         raise unknown("edition", edition, editions)
+
+
+def check_run_edition(run: Any, edition: str) -> None:
+    """The same for the countries of a stored run."""
+    import json
+
+    check_edition(json.loads(run["manifest"])["countries"].values(), edition)
+
+
+def hold_budget(
+    store: Store, run_id: str, budget: Budget, specs: Iterable[ModelSpec], limit: float | None, *, allow_unpriced: bool
+) -> None:
+    """Put a run under a budget, what earlier sessions spent included; None sets none.
+
+    Raises AuditError for a model whose price nobody knows, unless the user allows it.
+    """
+    if limit is None:
+        return
+    from auditkit.models.registry import is_free
+
+    budget.limit = limit
+    budget.spent = store.value("select coalesce(sum(cost_usd), 0) from attempts where run_id = ?", (run_id,))
+    for spec in specs:
+        if is_free(spec) or allow_unpriced:
+            continue
+        from auditkit.models.api import prices
+
+        if prices(spec.provider, spec.model) is None:
+            raise AuditError(
+                f"{spec.name} has no known price, so --budget cannot hold; add --allow-unpriced to run it all the same"
+            )

@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from auditkit.cli.common import check_edition, content_options, db_option, edition_option, names, parameters, run_option
+from auditkit.cli.common import (
+    check_run_edition,
+    content_options,
+    db_option,
+    edition_option,
+    hold_budget,
+    names,
+    parameters,
+    run_option,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -104,7 +113,7 @@ def judge(**options: Any) -> int:
     from auditkit.errors import AuditError
     from auditkit.judge.stage import ModelJudge, parse_judge
     from auditkit.limits import RetryPolicy
-    from auditkit.models.registry import Connection, is_free, parse_model, preflight
+    from auditkit.models.registry import Connection, parse_model, preflight
     from auditkit.runner import screen
     from auditkit.store import Store
     from auditkit.summary import summarise
@@ -127,26 +136,16 @@ def judge(**options: Any) -> int:
         policy=RetryPolicy(attempts=options["retries"] + 1),
     )
     with Store.read(options["db"]) as reader:  # a missing database is an error here, not a new file
-        check_edition(reader.latest_run(options["run_name"]), options["edition"])
+        check_run_edition(reader.latest_run(options["run_name"]), options["edition"])
     for each in wanted:
         if isinstance(each, ModelJudge):
             preflight(each.stance.spec, connection)
     with Store.open(options["db"]) as store:
         run_id = store.latest_run(options["run_name"])["run_id"]
-        if options["budget"] is not None:
-            connection.budget.limit = options["budget"]
-            connection.budget.spent = store.value(
-                "select coalesce(sum(cost_usd), 0) from attempts where run_id = ?", (run_id,)
-            )
-            for each in wanted:
-                if isinstance(each, ModelJudge) and not is_free(each.stance.spec):
-                    from auditkit.models.api import prices
-
-                    spec = each.stance.spec
-                    if prices(spec.provider, spec.model) is None and not options["allow_unpriced"]:
-                        raise AuditError(
-                            f"{spec.name} has no known price, so --budget cannot hold; add --allow-unpriced"
-                        )
+        specs = [each.stance.spec for each in wanted if isinstance(each, ModelJudge)]
+        hold_budget(
+            store, run_id, connection.budget, specs, options["budget"], allow_unpriced=options["allow_unpriced"]
+        )
         for each in wanted:
             store.ask_judge(run_id, each.row, each.presentations)
         screen(store, run_id)

@@ -14,7 +14,17 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from auditkit import __version__
-from auditkit.cli.common import content_options, db_option, edition_option, load, named, names, parameters
+from auditkit.cli.common import (
+    check_edition,
+    content_options,
+    db_option,
+    edition_option,
+    hold_budget,
+    load,
+    named,
+    names,
+    parameters,
+)
 from auditkit.errors import AuditError
 
 if TYPE_CHECKING:
@@ -211,7 +221,9 @@ class Session:
         from auditkit.store import Store
         from auditkit.summary import summarise
 
-        self._check_edition()
+        check_edition(
+            (c.model_dump(include={"scores"}) for c in self.content.countries.values()), self.options["edition"]
+        )
         self._announce()
         with Store.open(self.options["db"]) as store:
             self._preflight(store)
@@ -220,7 +232,9 @@ class Session:
                 store.ask_judge(run_id, judge.row, judge.presentations)
             if self.options["retry_blocked"]:
                 store.forget_blocked(run_id)
-            self._set_budget(store, run_id)
+            specs = [*self.models, *(judge.stance.spec for judge in self.judges if hasattr(judge, "stance"))]
+            allowed = self.options["allow_unpriced"]
+            hold_budget(store, run_id, self.connection.budget, specs, self.options["budget"], allow_unpriced=allowed)
             errors = self._generate(store, run_id)
             screen(store, run_id)
             if not self._interrupted():
@@ -253,17 +267,17 @@ class Session:
             parts = [f"{left} requests left"] * bool(left) + [f"{unjudged} readings left to judge"] * bool(unjudged)
             self.err.print(f"{' and '.join(parts)}; run the same command again", style="yellow", highlight=False)
             return 1
-        db = "" if str(self.options["db"]) == "auditkit.db" else f" --db {shlex.quote(str(self.options['db']))}"
+        where = "" if str(self.options["db"]) == "auditkit.db" else f" --db {shlex.quote(str(self.options['db']))}"
+        where += f" --run {self.plan.run_id[3:11]}"
         self.out.print("\nNext:", style="bold")
         if self.plan.spec.limit:
             self.out.print(
                 "  the same command without --limit   asks everything; these replies are kept",
                 highlight=False,
             )
-        db += f" --run {self.plan.run_id[3:11]}"
         for command, what in (
-            (f"auditkit export --to out/{db}", "the tables behind this, as CSV and Parquet"),
-            (f"auditkit judge --judge stance@PROVIDER/MODEL{db}", "a second judge on the same replies"),
+            (f"auditkit export --to out/{where}", "the tables behind this, as CSV and Parquet"),
+            (f"auditkit judge --judge stance@PROVIDER/MODEL{where}", "a second judge on the same replies"),
         ):
             self.out.print(f"  {command}   {what}", highlight=False, markup=False, soft_wrap=True)
         return 0
@@ -288,13 +302,6 @@ class Session:
 
     def _interrupted(self) -> bool:
         return self.connection.stop.requested and self.connection.stop.reason == "interrupted"
-
-    def _check_edition(self) -> None:
-        from auditkit.errors import unknown
-
-        editions = {edition for c in self.content.countries.values() for edition in c.scores}
-        if self.options["edition"] not in editions:
-            raise unknown("edition", self.options["edition"], editions)
 
     def _manifest(self) -> dict[str, Any]:
         spec = self.plan.spec
@@ -321,27 +328,6 @@ class Session:
             "judges": [judge.row | {"config": json.loads(str(judge.row["config"]))} for judge in self.judges],
             "temperature": {m.name: m.params.get("temperature", "not sent: the model takes none") for m in self.models},
         }
-
-    def _set_budget(self, store: Store, run_id: str) -> None:
-        """Reserve nothing yet; refuse to start where a price is unknown and a budget was given."""
-        limit = self.options["budget"]
-        if limit is None:
-            return
-        from auditkit.models.registry import is_free
-
-        budget = self.connection.budget
-        budget.limit = limit
-        budget.spent = store.value("select coalesce(sum(cost_usd), 0) from attempts where run_id = ?", (run_id,))
-        specs = [*self.models, *(judge.stance.spec for judge in self.judges if hasattr(judge, "stance"))]
-        for spec in specs:
-            if is_free(spec):
-                continue
-            from auditkit.models.api import prices
-
-            if prices(spec.provider, spec.model) is None and not self.options["allow_unpriced"]:
-                raise AuditError(
-                    f"{spec.name} has no known price, so --budget cannot hold; add --allow-unpriced to run it all the same"
-                )
 
     def _generate(self, store: Store, run_id: str) -> dict[str, str]:
         """Ask every model what is pending; returns the last error of each model that was given up."""

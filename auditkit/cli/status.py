@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from auditkit.cli.common import check_edition, db_option, edition_option, run_option
+from auditkit.cli.common import check_run_edition, db_option, edition_option, run_option
 
 
 @click.command()
@@ -29,7 +29,7 @@ def status(**options: Any) -> int:
     with Store.read(options["db"]) as store:
         found = store.latest_run(options["run_name"])
         run_id = found["run_id"]
-        check_edition(found, options["edition"])
+        check_run_edition(found, options["edition"])
         known = judge_names(store, run_id)
         if options["judge_name"] and options["judge_name"] not in [
             *known,

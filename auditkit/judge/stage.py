@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from auditkit.data import ORDERS, data_dir
 from auditkit.errors import AuditError
@@ -27,15 +27,6 @@ RULES_VERSION = (
 _BATCH = 200
 
 Listener = Callable[[str, Reply | Failure | None], None]  # judge, outcome of a call (None: a reading without a call)
-
-
-class Judge(Protocol):
-    """What the stage needs of any judge."""
-
-    name: str
-    key: str
-    row: dict[str, Any]
-    presentations: Sequence[str]
 
 
 @dataclass
@@ -187,16 +178,10 @@ async def judge_by_model(
                         result.done += 1
                         result.left -= 1
                     kind = "ok" if verdict.status == "ok" else "parse_failed"
-                    result.attempts[kind] += 1
-                    result.cost_usd += outcome.cost_usd or 0.0
-                    result.unpriced += outcome.cost_usd is None
-                else:
-                    result.attempts[outcome.kind] += 1
-                    if outcome.final:
-                        result.errors[judge.name] = redact(outcome.message)
-                        open_jobs.pop(request.key, None)
-                        if outcome.kind == "rejected":  # it comes back once the judge has answered something else
-                            open_jobs[request.key] = (case, presentation)
+                elif outcome.final:
+                    result.errors[judge.name] = redact(outcome.message)
+                    if outcome.kind != "rejected":  # one that was comes back once the judge has answered something else
+                        del open_jobs[request.key]
                 store.record(
                     run_id,
                     case.request_key,
