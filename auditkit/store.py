@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from auditkit.data import data_dir
 from auditkit.errors import AuditError, StoreError
@@ -105,6 +105,15 @@ class Store:
             )
         return cls(connection, path)
 
+    @classmethod
+    def annotate(cls, path: Path) -> Store:
+        """Open for labels, beside a run that goes on writing: no lock is taken, and a transaction waits for its turn.
+
+        Raises StoreError as `read` does.
+        """
+        cls.read(path).close()
+        return cls(_connect(str(path)), path)
+
     def close(self) -> None:
         self.connection.close()
         if self._lock is not None:
@@ -158,12 +167,9 @@ class Store:
     def insert(self, table: str, rows: Iterable[Mapping[str, Any]]) -> None:
         """Insert rows that are not there yet, as many a transaction as come in one call."""
         batch = list(rows)
-        if not batch:
-            return
-        columns = list(batch[0])
-        sql = f"insert or ignore into {table} ({', '.join(columns)}) values ({', '.join(':' + c for c in columns)})"
-        with self.transaction() as db:
-            db.executemany(sql, batch)
+        if batch:
+            with self.transaction() as db:
+                _insert(db, table, batch)
 
     def latest_run(self, name: str | None = None) -> sqlite3.Row:
         """The run whose id begins with `name`, else the newest. Raises AuditError if there is none or several fit."""
@@ -235,8 +241,11 @@ class Store:
         presentation: str | None = None,
         outcome: str | None = None,
         verdict: Mapping[str, Any] | None = None,
+        flags: Sequence[Mapping[str, Any]] = (),
+        steps: Sequence[Mapping[str, Any]] = (),
+        stage: Literal["generate", "judge", "investigate"] | None = None,
     ) -> None:
-        """One attempt, and the reply or verdict that it brought, in one transaction."""
+        """One attempt, and the reply or verdict (with its flags and steps) that it brought, in one transaction."""
         stamp = now()
         reply = result if isinstance(result, Reply) else None
         failure = result if isinstance(result, Failure) else None
@@ -246,7 +255,7 @@ class Store:
                 " tokens_in, tokens_out, cost_usd, ended_at, seconds) values (?,?,?,?,?,?,?,?,?,?,?,?,?)",
                 (
                     run_id,
-                    "generate" if judge_key is None else "judge",
+                    stage or ("generate" if judge_key is None else "judge"),
                     request_key,
                     judge_key,
                     presentation,
@@ -281,11 +290,15 @@ class Store:
                     ),
                 )
             if verdict is not None:
-                columns = list(verdict)
-                db.execute(
-                    f"insert or ignore into verdicts ({', '.join(columns)}) values ({', '.join(':' + c for c in columns)})",
-                    dict(verdict),
-                )
+                _insert(db, "verdicts", [verdict])
+            _insert(db, "flags", flags)
+            _insert(db, "judge_steps", steps)
+
+    def insert_verdicts(self, verdicts: Sequence[Mapping[str, Any]], flags: Sequence[Mapping[str, Any]] = ()) -> None:
+        """Verdicts that cost no call, with their flags, in one transaction: a verdict says that its flags are all there."""
+        with self.transaction() as db:
+            _insert(db, "verdicts", verdicts)
+            _insert(db, "flags", flags)
 
     def has_answered(self, run_id: str, model: str) -> bool:
         """Whether a model has given this run a reply that was not blocked."""
@@ -369,6 +382,14 @@ class Store:
             }
             for key in keys[start : start + _CHUNK]:
                 yield found[key]
+
+
+def _insert(db: sqlite3.Connection, table: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert rows of the same columns; a row whose key is there already is left as it is."""
+    if rows:
+        columns = list(rows[0])
+        sql = f"insert or ignore into {table} ({', '.join(columns)}) values ({', '.join(':' + c for c in columns)})"
+        db.executemany(sql, rows)
 
 
 def _connect(target: str, *, uri: bool = False) -> sqlite3.Connection:

@@ -348,7 +348,7 @@ def test_doctor_looks_at_the_database(auditkit, isolated):
     auditkit("run", "-d", "mas", "-m", "persona", "--limit", 5, "--model", "mock/first")
     out = auditkit("doctor").out
     assert "readable: 1 runs, 5 replies" in out
-    assert "ok schema  version 1" in out
+    assert "ok schema  version 2" in out
     with sqlite3.connect(isolated / "auditkit.db") as connection:
         connection.execute("pragma user_version = 99")
     newer = auditkit("doctor")

@@ -21,7 +21,6 @@ from auditkit.errors import AuditError, ContentError, MissingExtra
 from auditkit.translate import checks, score
 from auditkit.translate.checks import Target, check_language, check_line, check_plain, check_text, status_for
 
-pytest.importorskip("py3langid")
 
 SOURCE = {
     "scenario": [
@@ -445,14 +444,6 @@ def test_a_broken_line_is_refused(broken: str, reason: str, content: Content, tm
         stream.write(broken + "\n")
     with pytest.raises(ContentError, match=rf"deu_Latn\.jsonl:3: .*{reason}"):
         check_language("deu_Latn", replace(content, translations_dir=folder, _translations={}))
-
-
-def test_an_identifier_is_asked_for(content: Content, monkeypatch: pytest.MonkeyPatch):
-    """Without the language identifier the check says what to install instead of passing."""
-    monkeypatch.setitem(sys.modules, "py3langid.langid", None)
-    checks._identifier.cache_clear()
-    with pytest.raises(MissingExtra, match=r"auditkit\[translate\]"):
-        check_text(text_of("deu_Latn"), source_text(content), target_of("deu_Latn", content))
 
 
 # --------------------------------------------------------------------------------------------------------- scores

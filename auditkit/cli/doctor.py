@@ -21,14 +21,18 @@ EXTRAS = {
     "embedded": ("litellm", "instructor", "openai", "mcp", "xllamacpp"),
     "local": ("torch", "transformers", "litellm", "instructor", "openai", "anthropic", "mcp"),
     "export": ("pandas", "pyarrow"),
-    "translate": ("py3langid", "sacrebleu"),
+    "report": ("altair", "jinja2", "pandas", "vl-convert-python"),
+    "review": ("textual",),
+    "translate": ("ctranslate2", "sacrebleu", "transformers"),
 }
 _FOR = {
     "api": "models by API",
     "embedded": "the embedded model and GGUF files",
     "local": "transformers models",
     "export": "Parquet",
-    "translate": "checks of translations",
+    "report": "reports with figures",
+    "review": "the review application",
+    "translate": "making and scoring translations",
 }
 # provider -> variables of which one holds its key
 KEYS = {

@@ -13,12 +13,13 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import lru_cache
 from statistics import median
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from auditkit.data import ENGLISH, Content, Country, DilemmaText, Translation, load_translations, text_key
-from auditkit.errors import AuditError, MissingExtra
+from auditkit.errors import AuditError
+from auditkit.language import identifier, identify, same_language, script_share
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -53,17 +54,9 @@ SETTLED: dict[Severity, tuple[str, ...]] = {
     "reject": ("rejected",),
 }
 
-_SCRIPTS = {  # ISO 15924 -> beginnings of the Unicode names of its letters
-    "Latn": ("LATIN",), "Cyrl": ("CYRILLIC",), "Arab": ("ARABIC",), "Hebr": ("HEBREW",), "Grek": ("GREEK",),
-    "Thai": ("THAI",), "Deva": ("DEVANAGARI",), "Sinh": ("SINHALA",), "Armn": ("ARMENIAN",), "Geor": ("GEORGIAN",),
-    "Hang": ("HANGUL",), "Jpan": ("CJK", "HIRAGANA", "KATAKANA"), "Hans": ("CJK",), "Hant": ("CJK",),
-    "Beng": ("BENGALI",), "Taml": ("TAMIL",), "Telu": ("TELUGU",), "Ethi": ("ETHIOPIC",), "Khmr": ("KHMER",),
-    "Laoo": ("LAO",), "Mymr": ("MYANMAR",),
-}  # fmt: skip
 _UNSPACED = ("Jpan", "Hans", "Hant", "Thai", "Khmr", "Laoo", "Mymr")  # no spaces between words
 _DENSE = ("Jpan", "Hans", "Hant", "Hang")
 _NO_STOP = ("Thai", "Laoo")  # sentences end without a sign
-_SAME = ({"id", "ms"},)  # one language to any identifier: Indonesian and Malay share most of their words
 _STOPS = ".!?…。！？։;\u037e؟।෴။។"  # ";" (and U+037E) asks in Greek
 _INNER_STOP = re.compile(r"(?<=\S[^\s\d])[.!?؟।։]+\s+(?=\w)|[。！？]+\s*(?=\w)")  # but not "z. B." nor "12. Mai"
 _CLOSING = "\"'”’»）)」』]"
@@ -167,7 +160,7 @@ def _iso(country: Country) -> str:
 def check_language(code: str, content: Content) -> list[CheckedLine]:
     """Every line of a language's file, in its order, with what was found; empty where there is no file.
 
-    Raises ContentError with file and line for a line that cannot be read, MissingExtra without a language identifier.
+    Raises ContentError with file and line for a line that cannot be read.
     """
     path = content.translations_dir / f"{code}.jsonl"
     lines = load_translations(path)
@@ -219,7 +212,7 @@ def status_for(findings: Sequence[Finding]) -> Literal["ok", "suspect", "rejecte
 
 
 def check_text(text: DilemmaText, source: DilemmaText, to: Target) -> list[Finding]:
-    """What is wrong with a dilemma's translation. Raises MissingExtra without a language identifier."""
+    """What is wrong with a dilemma's translation."""
     parts = dict(_parts(text))
     empty = [Finding("empty", field, "nothing here", "reject") for field, part in parts.items() if not letters(part)]
     if empty:
@@ -315,19 +308,6 @@ def _ending(field: str, text: str, to: Target) -> Iterator[Finding]:
 # ---------------------------------------------------------------------------------------------- script and language
 
 
-def script_share(text: str, script: str) -> float:
-    """The share of a text's letters that belong to a script (ISO 15924), 1.0 for a text without letters.
-
-    Raises AuditError for a script that this module does not know.
-    """
-    if script not in _SCRIPTS:
-        raise AuditError(f"script {script!r} is not known to the checks; known are {', '.join(_SCRIPTS)}")
-    # Lm: marks of length and repetition, which several scripts share
-    alphabetic = [c for c in text if c.isalpha() and unicodedata.category(c) != "Lm"]
-    names = _SCRIPTS[script]
-    return sum(unicodedata.name(c, "").startswith(names) for c in alphabetic) / len(alphabetic) if alphabetic else 1.0
-
-
 def _script(text: str, to: Target) -> Iterator[Finding]:
     share = script_share(text, to.script)
     if share < SCRIPT_SHARE:
@@ -335,36 +315,15 @@ def _script(text: str, to: Target) -> Iterator[Finding]:
         yield Finding("script", "", f"{share:.0%} of the letters are {to.script}", severity)
 
 
-@cache
-def _identifier(candidates: tuple[str, ...]) -> Any:
-    """py3langid restricted to some languages. Reading its model takes most of a second, so it is kept."""
-    try:
-        from py3langid.langid import MODEL_FILE, LanguageIdentifier
-    except ImportError:
-        raise MissingExtra("Identifying the language of translations", "translate") from None
-    made = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
-    made.set_languages([code for code in candidates if code in made.labels])
-    return made
-
-
-def identify(text: str, candidates: tuple[str, ...]) -> tuple[str, float]:
-    """The likeliest of the candidate languages (ISO 639 codes) and its probability among them.
-
-    py3langid: naive Bayes over byte n-grams, after Lui and Baldwin (2012). Raises MissingExtra.
-    """
-    code, probability = _identifier(candidates).classify(text)
-    return str(code), float(probability)
-
-
 def _long_enough(text: str, to: Target) -> bool:
     return letters(text) >= (IDENTIFY_LETTERS_DENSE if to.script in _DENSE else IDENTIFY_LETTERS)
 
 
 def _language(text: str, to: Target) -> Iterator[Finding]:
-    if not _long_enough(text, to) or to.iso not in _identifier(to.candidates).labels:
+    if not _long_enough(text, to) or to.iso not in identifier(to.candidates).labels:
         return
     code, probability = identify(text, to.candidates)
-    if code != to.iso and {code, to.iso} not in _SAME:
+    if not same_language(code, to.iso):
         severity: Severity = "reject" if probability >= LANGUAGE_SURE else "suspect"
         yield Finding("language", "", f"identified as {code} ({probability:.2f}), not {to.iso}", severity)
 
