@@ -13,10 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from auditkit import export as export_module
 from auditkit.data import data_dir, load_countries
 from auditkit.errors import AuditError
-from auditkit.export import ANSWERS, COUNTS, TABLES, export, guard, unguard
+from auditkit.export import files, write
+from auditkit.export.columns import ANSWERS, COUNTS, TABLES
+from auditkit.export.files import guard, unguard
+from auditkit.export.write import export
 from auditkit.store import Store
 from auditkit.summary import STATES, summarise
 
@@ -234,6 +236,10 @@ def test_what_is_written_is_printed_and_described(auditkit, small, isolated):
         "answers.csv",
         "attempts.csv",
         "counts.csv",
+        "verdicts.csv",
+        "cultures.csv",
+        "flags.csv",
+        "labels.csv",
         "data_dictionary.csv",
         "data_dictionary.md",
         "manifest.json",
@@ -392,7 +398,7 @@ def test_a_file_is_no_folder(auditkit, small, isolated):
 
 def test_without_pyarrow_csv_is_written_and_parquet_named(auditkit, small, isolated, monkeypatch):
     """Parquet that was asked for needs the extra, in one line; the default falls back on CSV and says so."""
-    monkeypatch.setattr(export_module, "has_pyarrow", lambda: False)
+    monkeypatch.setattr(write, "has_pyarrow", lambda: False)
     result = auditkit("export", "--to", "out", "--format", "parquet")
     assert (result.code, 'pip install "auditkit[export]"' in result.err) == (2, True)
     assert not (isolated / "out").exists()
@@ -410,7 +416,7 @@ def test_an_export_that_fails_leaves_the_earlier_one(auditkit, small, isolated, 
     def full(self, rows):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(export_module._JsonlSink, "write", full)
+    monkeypatch.setattr(files._JsonlSink, "write", full)
     result = auditkit("export", "--to", "out", "--format", "csv,jsonl")
     assert (result.code, "No space left on device" in result.err) == (2, True)
     assert {p.name: p.read_bytes() for p in (isolated / "out").iterdir()} == before
@@ -428,7 +434,7 @@ def test_a_table_of_an_earlier_export_is_pointed_out(auditkit, small, isolated):
 
 def test_all_files_show_the_same_moment(small, isolated, monkeypatch):
     """What is written to the database while an export runs is in none of its files."""
-    original = export_module._stream
+    original = write._stream
 
     def stream(work, table, formats, rows):
         written = original(work, table, formats, rows)
@@ -439,7 +445,7 @@ def test_all_files_show_the_same_moment(small, isolated, monkeypatch):
             connection.execute("delete from verdicts")
         return written
 
-    monkeypatch.setattr(export_module, "_stream", stream)
+    monkeypatch.setattr(write, "_stream", stream)
     with Store.read(small) as store:
         done = export(store, isolated / "out", formats=["csv"])
     assert {f.path.name: f.rows for f in done.files}["attempts.csv"] == 80
@@ -450,8 +456,8 @@ def test_all_files_show_the_same_moment(small, isolated, monkeypatch):
 
 def test_rows_are_taken_a_batch_at_a_time(monkeypatch):
     """A batch ends at a number of rows or of characters, and the next row is not read before it is used."""
-    monkeypatch.setattr(export_module, "_BATCH_ROWS", 3)
-    monkeypatch.setattr(export_module, "_BATCH_CHARACTERS", 10)
+    monkeypatch.setattr(files, "_BATCH_ROWS", 3)
+    monkeypatch.setattr(files, "_BATCH_CHARACTERS", 10)
     read = []
 
     def rows():
@@ -459,7 +465,7 @@ def test_rows_are_taken_a_batch_at_a_time(monkeypatch):
             read.append(row[0])
             yield row
 
-    batches = export_module._batches(rows())
+    batches = files.batches(rows())
     assert [row[0] for row in next(batches)] == [1, 2, 3]
     assert read == [1, 2, 3]
     assert [[row[0] for row in batch] for batch in batches] == [[4], [5]]
@@ -471,3 +477,58 @@ def test_an_empty_database_says_what_to_do(isolated):
         for every in (False, True):
             with pytest.raises(AuditError, match="auditkit run"):
                 export(store, isolated / "out", every=every, formats=["csv"])
+
+
+def test_verdicts_flags_and_labels_come_too(auditkit, small, isolated):
+    """What judges, rules and people said of a reply is exported with its span and its weight, a row each."""
+    with Store.open(small) as store:
+        key = store.value("select request_key from replies limit 1")
+        judge = {
+            "judge_key": "j1:x",
+            "name": "detector",
+            "kind": "rules",
+            "task": "culture",
+            "model": None,
+            "config": "{}",
+        }
+        run = store.latest_run()["run_id"]
+        store.ask_judge(run, judge, [""])
+        stamp = {"request_key": key, "judge_key": "j1:x"}
+        store.insert_verdicts(
+            [{**stamp, "status": "ok", "reasoning_class": "persona_only", "raw": "", "created_at": "2026-01-01"}],
+            [
+                {
+                    **stamp,
+                    "family": "stereotype",
+                    "kind": "emblem_cliche",
+                    "start": 0,
+                    "stop": 3,
+                    "evidence": "=1+",
+                    "severity": 1,
+                }
+            ],
+        )
+        store.insert("samples", [{"sample_id": "s1", "spec": "{}", "created_at": "2026-01-01"}])
+        store.insert("sample_items", [{"sample_id": "s1", "request_key": key, "stratum": "random", "weight": 2.5}])
+        said = {
+            "request_key": key,
+            "sample_id": "s1",
+            "reviewer": "ann",
+            "role": "rater",
+            "blind": 1,
+            "created_at": "2026",
+        }
+        store.insert("labels", [{**said, "field": "stance", "value": "a"}])
+    auditkit("export", "--to", "out", "--format", "csv")
+    (flag,) = read_csv(isolated / "out" / "flags.csv")
+    assert (flag["request_key"], flag["kind"], flag["evidence"], flag["judge"]) == (
+        key,
+        "emblem_cliche",
+        "'=1+",
+        "detector",
+    )
+    (label,) = read_csv(isolated / "out" / "labels.csv")
+    assert (label["reviewer"], label["value"], label["stratum"], label["weight"]) == ("ann", "a", "random", "2.5")
+    cultures = read_csv(isolated / "out" / "cultures.csv")
+    assert {row["stereotypes"] for row in cultures if row["request_key"] == key} == {"1"}
+    assert {row["task"] for row in read_csv(isolated / "out" / "verdicts.csv")} == {"stance", "culture"}

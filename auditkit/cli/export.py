@@ -44,8 +44,8 @@ def export(**options: Any) -> int:
 
     from auditkit.cli.render import console, table
     from auditkit.errors import AuditError
-    from auditkit.export import export as write
-    from auditkit.export import has_pyarrow
+    from auditkit.export.write import export as write
+    from auditkit.export.write import has_pyarrow
     from auditkit.store import Store
 
     if options["every"] and options["run_name"]:
