@@ -126,3 +126,31 @@ def test_sensitivity_and_specificity():
     assert (result.sensitivity.low, result.sensitivity.high) == pytest.approx((reference.low, reference.high))
     assert not judge_accuracy([True], [None]).sensitivity.estimable
     assert wilson(0, 8).low == 0
+
+
+def test_alpha_over_clusters_keeps_its_value_and_widens_its_limits():
+    """Items of one prompt that agree or differ together are worth less than as many of their own."""
+    rng = np.random.default_rng(5)
+    ratings, clusters = [], []
+    for cluster in range(40):
+        agree = rng.random() < 0.7
+        for _ in range(20):
+            label = str(rng.integers(2))
+            ratings.append([label, label if agree else str(1 - int(label))])
+            clusters.append(cluster)
+    single, whole = krippendorff_alpha(ratings), krippendorff_alpha(ratings, clusters=clusters)
+    assert single.value == whole.value
+    assert whole.high - whole.low > 2 * (single.high - single.low)
+
+
+def test_alpha_of_many_items_needs_little_memory():
+    """Equal items are drawn together: 200,000 items times 2,000 resamples are never laid out."""
+    import tracemalloc
+
+    ratings = [["a", "a"], ["a", "b"], ["b", "b"], ["b", None]] * 50_000
+    tracemalloc.start()
+    found = krippendorff_alpha(ratings)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert found.low < found.value < found.high
+    assert peak < 100_000_000

@@ -230,16 +230,19 @@ def _with_clusters(
 def krippendorff_alpha(
     ratings: Sequence[Sequence[str | None]],
     *,
+    clusters: Sequence[Hashable] | None = None,
     level: float = 0.95,
     n_resamples: int = BOOTSTRAP_RESAMPLES,
     seed: int = DEFAULT_SEED,
 ) -> Coefficient:
     """Krippendorff's alpha for nominal labels, any number of raters, with missing ratings.
 
-    Unit of resampling: items (percentile limits). ratings: one sequence an item, one entry a rater, None for not rated; items with
-    fewer than two ratings say nothing about agreement and are left out. Krippendorff 2011, "Computing Krippendorff's
-    alpha-reliability", section C.
+    Unit of resampling: items, or with clusters (the prompt of each item) whole prompts; percentile limits. ratings: one sequence
+    an item, one entry a rater, None for not rated; items with fewer than two ratings say nothing about agreement and are left
+    out. Krippendorff 2011, "Computing Krippendorff's alpha-reliability", section C. Raises ValueError for lengths that differ.
     """
+    if clusters is not None and len(clusters) != len(ratings):
+        raise ValueError("clusters must have one entry an item")
     names = sorted({label for item in ratings for label in item if label is not None})
     at = {name: i for i, name in enumerate(names)}
     counts = np.zeros((len(ratings), len(names)))
@@ -247,25 +250,37 @@ def krippendorff_alpha(
         for label in item:
             if label is not None:
                 counts[i, at[label]] += 1
-    counts = counts[counts.sum(axis=1) >= 2]
-    if not len(counts):
-        return Coefficient(None, None, None, None, estimable=False, reason="no item has two ratings")
     size = counts.sum(axis=1)
-    differing = (size**2 - (counts**2).sum(axis=1)) / (size - 1)  # expected-pair scale of the coincidence matrix
+    rated = size >= 2
+    if not rated.any():
+        return Coefficient(None, None, None, None, estimable=False, reason="no item has two ratings")
+    differing = (size**2 - (counts**2).sum(axis=1)) / np.where(rated, size - 1, 1)  # pairs of the coincidence matrix
+    items = np.column_stack([size, differing, counts])[rated]
+    # Alpha needs sums over items only. So units are drawn by kind: equal items, or clusters, are added up beforehand.
+    if clusters is None:
+        kinds, frequency = np.unique(items, axis=0, return_counts=True)
+    else:
+        chosen = [cluster for cluster, two in zip(clusters, rated, strict=True) if two]
+        index = {cluster: g for g, cluster in enumerate(dict.fromkeys(chosen))}
+        kinds = np.zeros((len(index), items.shape[1]))
+        np.add.at(kinds, [index[cluster] for cluster in chosen], items)
+        frequency = np.ones(len(index), dtype=np.int64)
 
     def alpha(weights: Array) -> Array:
-        """Alpha of weighted items, (..., n) -> (...); NaN where only one label occurs."""
-        total, by_label = weights @ size, weights @ counts
+        """Alpha of weighted kinds, (..., kinds) -> (...); NaN where only one label occurs."""
+        sums = weights @ kinds
+        total, disagreeing, by_label = sums[..., 0], sums[..., 1], sums[..., 2:]
         chance = (total**2 - (by_label**2).sum(axis=-1)) / (total - 1)
         defined = chance > 1e-12
-        value: Array = np.where(defined, 1 - (weights @ differing) / np.where(defined, chance, 1.0), np.nan)
+        value: Array = np.where(defined, 1 - disagreeing / np.where(defined, chance, 1.0), np.nan)
         return value
 
-    value = float(alpha(np.ones(len(counts))))
+    value = float(alpha(frequency.astype(np.float64)))
     if math.isnan(value):
         return Coefficient(None, None, None, None, estimable=False, reason="only one label occurs")
-    n = len(counts)
-    drawn = alpha(np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=n_resamples).astype(np.float64))
+    n = int(frequency.sum())
+    weights = np.random.default_rng(seed).multinomial(n, frequency / n, size=n_resamples)
+    drawn = alpha(weights.astype(np.float64))
     drawn = drawn[np.isfinite(drawn)]
     if len(drawn) < 0.9 * n_resamples or np.ptp(drawn) <= 1e-12:
         return Coefficient(value, None, None, None, estimable=False, reason="resamples do not vary or are degenerate")
