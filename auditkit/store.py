@@ -316,7 +316,8 @@ class Store:
             row[0]
             for row in self.connection.execute(
                 "select distinct c.request_key from cells c join replies r using (request_key)"
-                " where c.run_id = ? and r.status <> 'blocked' and not exists (select 1 from screens s"
+                " where c.run_id = ? and r.status <> 'blocked' and r.finish_reason is not 'not published'"
+                " and not exists (select 1 from screens s"
                 " where s.request_key = c.request_key and s.judge_key = ?)",
                 (run_id, judge_key),
             )

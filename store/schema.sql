@@ -29,7 +29,7 @@ create table translations (              -- a dilemma's translation as it was se
 create table requests (
   request_key text primary key,          -- hash of everything below
   provider text not null, model text not null, revision text,
-  messages text check (messages is null or json_valid(messages)),   -- null for imported replies
+  messages text check (messages is null or json_valid(messages)),   -- null where a prompt was not published
   params text not null check (json_valid(params)), sample integer not null
 ) strict;
 create table cells (                     -- what a run asks for
@@ -40,7 +40,7 @@ create table cells (                     -- what a run asks for
   persona_key text references personas, lang text not null,
   translation_key text references translations,
   model text not null,                   -- as the user named it
-  option_order text not null,            -- option ids as the question names them: 'ab', 'ba'; '' unknown (import)
+  option_order text not null,            -- option ids as the question names them: 'ab', 'ba'; '' where an import does not show it
   sample integer not null, request_key text not null references requests,
   primary key (run_id, position),
   check ((mode = 'baseline') = (country is null)),

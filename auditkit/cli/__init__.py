@@ -20,6 +20,7 @@ COMMANDS = {
     "judge": ("judge", "Judge (or re-judge) the stored replies of a run."),
     "status": ("status", "Where a run stands, and what it found so far."),
     "runs": ("runs", "List, show and compare runs."),
+    "import": ("import_", "Bring in replies and labels that were made elsewhere."),
     "export": ("export", "Long CSV and Parquet with a data dictionary and the manifest."),
     "bank": ("bank", "Check the dilemmas, or print the bank's card."),
     "translate": ("translate", "Check the translations, and print their quality table."),
@@ -41,7 +42,7 @@ class Lazy(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module = importlib.import_module(f"auditkit.cli.{COMMANDS[cmd_name][0]}")
-        command: click.Command = getattr(module, cmd_name)
+        command: click.Command = getattr(module, "import_" if cmd_name == "import" else cmd_name)
         for parameter in command.params:  # variables are named after the option, which is what a user has seen
             flags = [flag for flag in parameter.opts if flag.startswith("--")]
             if flags and parameter.envvar is None:

@@ -48,7 +48,7 @@ def runs(ctx: click.Context, /, **options: Any) -> int:
                 Text(short(row["run_id"])),
                 row["created_at"][:16].replace("T", " "),
                 Text(visible(row["command"])),
-                f"{cells:,}" + ("" if row["planned_at"] or row["kind"] != "audit" else " so far"),
+                f"{cells:,}" + ("" if row["planned_at"] else " so far"),
                 f"{answered:,}",
                 Text(judges or "-"),
                 _cost(_spend(store, row["run_id"])),
@@ -202,7 +202,7 @@ def _sections(store: Store, row: sqlite3.Row) -> Iterator[tuple[str, list[tuple[
     manifest = json.loads(row["manifest"])
     spec = manifest.get("spec") or {}
     cells, answered = _answered(store, run_id)
-    planned = row["planned_at"] or row["kind"] != "audit"
+    planned = row["planned_at"]
     yield (
         "Plan",
         [

@@ -83,7 +83,7 @@ ANSWERS: tuple[Column, ...] = (
     Column(
         "option_order",
         "text",
-        "Option ids in the order in which the question names them; empty where it is not known (imported replies).",
+        "Option ids in the order in which the question names them; empty where it does not show (some imported replies).",
         values="ab | ba",
     ),
     Column("sample", "integer", "Number of the repetition, from 0."),

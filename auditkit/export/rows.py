@@ -24,7 +24,7 @@ class Run:
         self.id: str = row["run_id"]
         self.command: str = row["command"]
         self.created_at: str = row["created_at"]
-        self.planned: bool = row["planned_at"] is not None or row["kind"] != "audit"
+        self.planned: bool = row["planned_at"] is not None
         self.manifest: dict[str, Any] = json.loads(row["manifest"])
         self.edition = edition
         self._countries: dict[str, dict[str, Any]] = self.manifest.get("countries") or {}

@@ -181,7 +181,7 @@ def _left_out(
             notes.append(f"{where}planning was cut off, so cells are missing; run its command again")
         for entry in run.manifest.get("set_aside") or []:
             count = f" ({entry['count']} dilemmas)" if entry.get("count", 1) > 1 else ""
-            notes.append(f"{where}{entry['mode']} mode, {entry['what']}: not sent, {entry['reason']}{count}")
+            notes.append(f"{where}{entry['mode']} mode, {entry['what']}: not there, {entry['reason']}{count}")
         if judge is not None:
             judges = _stance_judges(store, run.id)
             chosen = {key for key, name in judges.items() if judge in (key, name)}
