@@ -364,7 +364,7 @@ def test_what_was_set_aside_is_named(auditkit, isolated):
     assert done.code == 0, done.err
     assert auditkit("export", "--to", "out", "--format", "csv").code == 0
     readme = (isolated / "out" / "README.md").read_text(encoding="utf-8")
-    assert re.search(r"- multilingual mode, kat_Geor: not sent, no translation \(\d+ dilemmas\)", readme)
+    assert re.search(r"- multilingual mode, kat_Geor: not there, no translation \(\d+ dilemmas\)", readme)
 
 
 @pytest.mark.parametrize(
