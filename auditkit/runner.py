@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any
 
-from auditkit.data import DilemmaText
+from auditkit.data import Country, DilemmaText, data_dir, load_countries
 from auditkit.errors import AuditError
-from auditkit.judge.gate import GATE, GATE_KEY, degenerate
+from auditkit.judge.gate import GATE, GATE_KEY, degenerate, iso_codes, reply_language
 from auditkit.limits import Stop
 from auditkit.models.base import Backend, Failure, Reply
 from auditkit.plan import Cell, Plan
@@ -198,18 +198,35 @@ async def generate_all(
     return total
 
 
-def screen(store: Store, run_id: str) -> int:
-    """Look at every reply that the gate has not seen. Returns the number of replies looked at."""
+def screen(store: Store, run_id: str, countries: Mapping[str, Country] | None = None) -> int:
+    """Look at every reply that the gate has not seen. Returns the number of replies looked at.
+
+    The languages that a reply can be in are those of `countries` (by default of the table that ships) and English.
+    """
     store.ask_judge(run_id, GATE, [""])
     keys = store.unscreened(run_id, GATE_KEY)
+    codes = iso_codes(countries or load_countries(data_dir("personas"))[0]) if keys else {}
+    candidates = tuple(sorted(set(codes.values())))
     for chunk in chunks(keys, _BATCH):
-        store.insert(
-            "screens",
-            [
-                {"request_key": key, "judge_key": GATE_KEY, "degenerate": degenerate(text), "created_at": now()}
-                for key, text in store.texts(chunk)
-            ],
-        )
+        asked = {row["request_key"]: row["lang"] for row in store.cases(run_id, chunk)}
+        rows = []
+        for key, text in store.texts(chunk):
+            kind = degenerate(text)
+            language = None if kind else reply_language(text, codes.get(asked[key]), candidates)
+            rows.append(
+                {
+                    "request_key": key,
+                    "judge_key": GATE_KEY,
+                    "degenerate": kind,
+                    "reply_lang": language.code if language else None,
+                    "reply_lang_p": language.probability if language else None,
+                    "language_mismatch": None
+                    if language is None or language.mismatch is None
+                    else int(language.mismatch),
+                    "created_at": now(),
+                }
+            )
+        store.insert("screens", rows)
     return len(keys)
 
 

@@ -172,9 +172,14 @@ class Store:
                 _insert(db, table, batch)
 
     def latest_run(self, name: str | None = None) -> sqlite3.Row:
-        """The run whose id begins with `name`, else the newest. Raises AuditError if there is none or several fit."""
+        """The run whose id begins with `name`, else the newest that is no labelled set of a judge's calibration.
+
+        Raises AuditError if there is none or several fit.
+        """
         if name is None:
-            row = self.connection.execute("select * from runs order by used_at desc, rowid desc limit 1").fetchone()
+            row = self.connection.execute(
+                "select * from runs where kind <> 'calibration' order by used_at desc, rowid desc limit 1"
+            ).fetchone()
             if row is None:
                 raise AuditError(f"{self.path} holds no run yet; start with `auditkit run`")
             return row  # type: ignore[no-any-return]

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from auditkit.judge.consensus import consensus_keys
 from auditkit.stats.correlate import Alignment, alignment
 from auditkit.stats.share import Share, overall_share
 from auditkit.store import Store
@@ -120,20 +121,24 @@ def judge_names(store: Store, run_id: str) -> dict[str, str]:
 
 
 def summarise(store: Store, run_id: str, edition: str = "paper", judge: str | None = None) -> Summary:
-    """The state of a run. `judge` names one stance judge; the default is every one that the run asked for."""
+    """The state of a run. `judge` names one stance judge; the default is the consensus, or without one every stance judge."""
     manifest = json.loads(store.value("select manifest from runs where run_id = ?", (run_id,)))
     scores = {iso3: c["scores"].get(edition, {}) for iso3, c in manifest["countries"].items()}
     score_of = {name: d["score"] for name, d in manifest["dimensions"].items()}
+    shown = judge_names(store, run_id)
+    wanted = [key for key, name in shown.items() if judge in (key, name, name.partition(" (")[0])]
+    if judge is None:
+        wanted = consensus_keys(store, run_id)
     rows = store.rows(
         f"""
         select model, mode, dimension, judge_key, item_id, country,
           {STATE_SQL} as state,
           sum(reply_status is 'truncated') as truncated, count(*) as n
-        from answers where run_id = ? and (? is null or judge = ? or judge_key = ?) group by 1, 2, 3, 4, 5, 6, 7
+        from answers where run_id = ? and (? or judge_key in (select value from json_each(?)))
+        group by 1, 2, 3, 4, 5, 6, 7
         """,
-        (run_id, judge, judge, judge),
+        (run_id, judge is None and not wanted, json.dumps(wanted)),
     )
-    shown = judge_names(store, run_id)
     states: dict[tuple[str, str, str, str | None], Counter[str]] = {}
     truncated: Counter[tuple[str, str, str, str | None]] = Counter()
     counts: dict[tuple[str, str, str, str | None], Counter[tuple[str, str, str]]] = {}
@@ -178,3 +183,43 @@ def summarise(store: Store, run_id: str, edition: str = "paper", judge: str | No
         left=len(store.pending_requests(run_id)),
         manifest=manifest,
     )
+
+
+@dataclass(frozen=True)
+class Culture:
+    """One model and mode as one culture judge read it: counts of cells."""
+
+    model: str
+    mode: str
+    judge: str
+    read: int  # cells with a readable verdict
+    unparsed: int
+    classes: Mapping[str, int]
+    stereotyped: int
+    hallucinated: int
+
+
+def cultures(store: Store, run_id: str) -> list[Culture]:
+    """What the culture judges of a run found so far."""
+    return [
+        Culture(
+            row["model"],
+            row["mode"],
+            row["judge"],
+            row["read"],
+            row["unparsed"],
+            {name: row[name] for name in ("none", "persona_only", "cultural_reasoning")},
+            row["stereotyped"],
+            row["hallucinated"],
+        )
+        for row in store.rows(
+            """
+            select model, mode, judge, sum(status is 'ok') as read, sum(status is 'parse_failed') as unparsed,
+              sum(reasoning_class is 'none') as none, sum(reasoning_class is 'persona_only') as persona_only,
+              sum(reasoning_class is 'cultural_reasoning') as cultural_reasoning,
+              sum(coalesce(stereotypes, 0) > 0) as stereotyped, sum(coalesce(hallucinations, 0) > 0) as hallucinated
+            from cultures where run_id = ? and status is not null group by model, mode, judge_key order by 1, 2, 3
+            """,
+            (run_id,),
+        )
+    ]

@@ -57,7 +57,7 @@ def connection(base: str):
 def planned(folder: Path, calls: int, judge: bool):
     """A store with `calls` persona cells of one model planned, and its run."""
     from auditkit.data import load_content
-    from auditkit.judge.stage import parse_judge
+    from auditkit.judge.names import parse_judge
     from auditkit.models.registry import parse_model
     from auditkit.plan import PlanSpec, make_plan
     from auditkit.runner import write_plan
@@ -69,7 +69,7 @@ def planned(folder: Path, calls: int, judge: bool):
     plan = make_plan(spec, content)
     manifest = {"countries": {}, "dimensions": {}}
     run_id = write_plan(store, plan, "benchmark", manifest)
-    one = parse_judge("stance@hosted_vllm/judge", lambda m: parse_model(m, {"max_tokens": 512}))
+    one = parse_judge("stance@hosted_vllm/judge")
     if judge:
         store.ask_judge(run_id, one.row, one.presentations)
     return store, run_id, one
@@ -125,7 +125,7 @@ def generating_and_judging(base: str, folder: Path, calls: int) -> float:
         await generate_all(store, run_id, [("hosted_vllm/peer", backend)])
         screen(store, run_id)
         await judge_all(
-            store, run_id, [judge], lambda one: make_backend(one.stance.spec, connection(base)), lambda: False
+            store, run_id, [judge], lambda one: make_backend(one.spec, connection(base)), lambda: False
         )
         return (time.process_time() - started) / (3 * calls) * 1000
 

@@ -225,7 +225,7 @@ create view cultures as
          case when v.status = 'ok' then (select count(*) from flags f where f.request_key = c.request_key
            and f.judge_key = j.judge_key and f.family = 'stereotype') end as stereotypes,
          case when v.status = 'ok' then (select count(*) from flags f where f.request_key = c.request_key
-           and f.judge_key = j.judge_key and f.family = 'hallucination') end as hallucinations,
+           and f.judge_key = j.judge_key and f.family = 'hallucination' and f.status is not 'attested') end as hallucinations,
          (select max(f.severity) from flags f where f.request_key = c.request_key and f.judge_key = j.judge_key) as severity
   from cells c
   join items i using (item_key)

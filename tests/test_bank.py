@@ -13,7 +13,12 @@ import pytest
 import yaml
 from click.testing import CliRunner, Result
 
-from auditkit import bank, data
+from auditkit import data
+from auditkit.bank.check import COSINE_LIMIT, TRIGRAM_LIMIT, check
+from auditkit.bank.figures import DOMAINS, Readings, facts
+from auditkit.bank.overlap import similarities
+from auditkit.bank.read import Bank, core_digest, read_bank
+from auditkit.bank.text import Lexicon, keywords_in, reading_grade, syllables
 from auditkit.cli.bank import bank as command
 from auditkit.data import Content, Dilemma, load_content
 from auditkit.errors import AuditError, ContentError
@@ -29,7 +34,7 @@ def entry(number: int, *, core: bool = False) -> dict[str, Any]:
     first, second = (one, other) if mentions == "a" else (other, one)
     return {
         "id": f"ind-{number:02d}",
-        "domain": bank.DOMAINS[number // 2 % 5],
+        "domain": DOMAINS[number // 2 % 5],
         "core": core,
         "lead": lead,
         "mentions": mentions,
@@ -56,8 +61,8 @@ def write(folder: Path, entries: list[dict[str, Any]], **top: Any) -> Path:
     return folder
 
 
-def read(folder: Path) -> bank.Bank:
-    return bank.read_bank(load_content(prompts=folder), folder)
+def read(folder: Path) -> Bank:
+    return read_bank(load_content(prompts=folder), folder)
 
 
 def reading(dilemma: Dilemma, **changes: Any) -> dict[str, Any]:
@@ -84,13 +89,13 @@ def full(folder: Path) -> Path:
     """A bank of fifty dilemmas with a frozen core, read a second time: clean."""
     entries = [entry(n, core=n < 10) for n in range(50)]
     write(folder, entries, core_version=1)
-    digest = bank.core_digest(load_content(prompts=folder), "individualism")
+    digest = core_digest(load_content(prompts=folder), "individualism")
     write(folder, entries, core_version=1, core_digest=digest)
     return review_all(folder)
 
 
 def reasons(folder: Path, level: str = "finding") -> list[str]:
-    return [f"{f.id}: {f.reason}" for f in bank.check(read(folder)) if f.level == level]
+    return [f"{f.id}: {f.reason}" for f in check(read(folder)) if f.level == level]
 
 
 def invoke(*arguments: str) -> Result:
@@ -134,15 +139,15 @@ def spoil(folder: Path, change: Spoil) -> Path:
 
 def test_the_shipped_bank_is_clean() -> None:
     """The bank that ships has no finding and nothing broken."""
-    found = [f for f in bank.check(bank.read_bank(load_content())) if f.level != "note"]
+    found = [f for f in check(read_bank(load_content())) if f.level != "note"]
     assert not found, "\n".join(f"{f.path.name}:{f.line}: {f.id}: {f.reason}" for f in found)
 
 
 def test_the_shipped_bank_is_far_from_the_duplicate_thresholds() -> None:
     """No pair of shipped dilemmas comes near a threshold that hand-made near-duplicates exceed."""
-    read_bank = bank.read_bank(load_content())
-    assert max(p.cosine for p in read_bank.pairs) < bank.COSINE_LIMIT
-    assert max(p.trigrams for p in read_bank.pairs) < bank.TRIGRAM_LIMIT
+    shipped = read_bank(load_content())
+    assert max(p.cosine for p in shipped.pairs) < COSINE_LIMIT
+    assert max(p.trigrams for p in shipped.pairs) < TRIGRAM_LIMIT
 
 
 # ------------------------------------------------------------------------------------------------------------- checks
@@ -150,7 +155,7 @@ def test_the_shipped_bank_is_far_from_the_duplicate_thresholds() -> None:
 
 def test_a_good_bank_has_no_findings(clean_folder: Path) -> None:
     """Fifty balanced, distinct, frozen and well-read dilemmas give no finding at all, and no note."""
-    assert bank.check(read(clean_folder)) == []
+    assert check(read(clean_folder)) == []
 
 
 @pytest.mark.parametrize(
@@ -181,7 +186,7 @@ def test_a_weak_text_is_found(folder: Path, changes: dict[str, Any], reason: str
 def test_findings_name_the_line(folder: Path) -> None:
     """A finding gives the line on which the dilemma begins in its file."""
     spoil(folder, lambda entries: entries[7].update(a="go there now"))
-    found = next(f for f in bank.check(read(folder)) if "3 words" in f.reason)
+    found = next(f for f in check(read(folder)) if "3 words" in f.reason)
     lines = (folder / "dilemmas" / "mine.yaml").read_text(encoding="utf-8").splitlines()
     assert lines[found.line - 1].split() == ["-", "id:", "ind-07"]
 
@@ -189,8 +194,8 @@ def test_findings_name_the_line(folder: Path) -> None:
 def test_a_keyword_counts_only_at_the_start_of_a_word() -> None:
     """A keyword inside a word is another word: "risk" is no keyword in "brisk"."""
     content = load_content()
-    assert bank._keywords(content, "uncertainty_avoidance", "take a risky path") == ["risk"]
-    assert bank._keywords(content, "uncertainty_avoidance", "take a brisk walk") == []
+    assert keywords_in(content, "uncertainty_avoidance", "take a risky path") == ["risk"]
+    assert keywords_in(content, "uncertainty_avoidance", "take a brisk walk") == []
 
 
 @pytest.mark.parametrize(
@@ -275,9 +280,9 @@ def test_near_duplicates_exceed_a_threshold(texts: dict[str, Any], measure: str)
     other = Dilemma.model_validate(
         {**original, "id": "zz-02", **texts, "a": "ask for a mark of mine", "b": "ask for a mark of ours"}
     )
-    pairs = bank.similarities([*load_content().dilemmas.values(), one, other])
+    pairs = similarities([*load_content().dilemmas.values(), one, other])
     pair = next(p for p in pairs if {p.first, p.second} == {"zz-01", "zz-02"})
-    limit = {"cosine": bank.COSINE_LIMIT, "trigrams": bank.TRIGRAM_LIMIT}[measure]
+    limit = {"cosine": COSINE_LIMIT, "trigrams": TRIGRAM_LIMIT}[measure]
     assert getattr(pair, measure) > limit
 
 
@@ -296,7 +301,7 @@ def test_a_dilemma_is_as_similar_to_its_copy_as_can_be_and_to_a_stranger_not_at_
         for n, text in ((1, "red apples"), (1, "red apples"), (2, "green pears"))
     )
     two, three = two.model_copy(update={"id": "copy"}), three.model_copy(update={"a": "x y", "b": "z w"})
-    pairs = {frozenset((p.first, p.second)): p for p in bank.similarities([one, two, three])}
+    pairs = {frozenset((p.first, p.second)): p for p in similarities([one, two, three])}
     assert pairs[frozenset((one.id, "copy"))].cosine == pytest.approx(1.0)
     assert pairs[frozenset((one.id, "copy"))].trigrams == 1.0
     assert frozenset((one.id, three.id)) not in pairs
@@ -436,8 +441,8 @@ def test_the_card_counts_the_first_pass_and_not_the_later_ones(folder: Path) -> 
         reading(dilemmas["ind-21"], round=2),
         but=("ind-20", "ind-21"),
     )
-    found = bank.facts(read(folder)).dimensions[0].readings
-    assert found == bank.Readings(read=50, right=48, unclear=1, unreasonable=0, doubted=1, rewritten=2, accepted=50)
+    found = facts(read(folder)).dimensions[0].readings
+    assert found == Readings(read=50, right=48, unclear=1, unreasonable=0, doubted=1, rewritten=2, accepted=50)
     assert reasons(folder) == []
 
 
@@ -468,14 +473,14 @@ def test_the_sheet_hides_the_poles_and_lists_what_is_unread(folder: Path) -> Non
 def test_the_core_digest_follows_words_and_nothing_else(clean_folder: Path) -> None:
     """Notes about a dilemma, its order in the file and dilemmas outside the core leave the digest alone."""
     content: Content = load_content(prompts=clean_folder)
-    before = bank.core_digest(content, "individualism")
+    before = core_digest(content, "individualism")
     core = content.dilemmas["ind-00"]
     content.dilemmas = dict(reversed(content.dilemmas.items()))
     content.dilemmas["ind-00"] = core.model_copy(update={"rationale": "other", "domain": "work"})
     content.dilemmas["ind-40"] = content.dilemmas["ind-40"].model_copy(update={"scenario": ("Other.",)})
-    assert bank.core_digest(content, "individualism") == before
+    assert core_digest(content, "individualism") == before
     content.dilemmas["ind-00"] = Dilemma.model_validate({**core.model_dump(), "a": "carry something else altogether"})
-    assert bank.core_digest(content, "individualism") != before
+    assert core_digest(content, "individualism") != before
 
 
 def test_freeze_prints_what_mends_a_changed_core(folder: Path) -> None:
@@ -501,25 +506,25 @@ def test_freeze_prints_what_mends_a_changed_core(folder: Path) -> None:
 )  # fmt: skip
 def test_syllables(word: str, count: int) -> None:
     """Syllables are counted as they are spoken in plain English words."""
-    assert bank.syllables(word) == count
+    assert syllables(word) == count
 
 
 def test_reading_grade_follows_the_formula() -> None:
     """Ten words in two sentences with twelve syllables: 0.39 * 5 + 11.8 * 1.2 - 15.59 = 0.52."""
-    assert bank.reading_grade("The cat sat on mats. My garden has ten apples.") == pytest.approx(0.52)
-    assert bank.reading_grade("") == 0.0
+    assert reading_grade("The cat sat on mats. My garden has ten apples.") == pytest.approx(0.52)
+    assert reading_grade("") == 0.0
 
 
 def test_the_lexicon_prefers_whole_words_and_long_beginnings(tmp_path: Path) -> None:
     """A whole word wins over a beginning, and a longer beginning over a shorter one; others count nothing."""
     path = tmp_path / "words.txt"
     path.write_text("# remark\n+ hope*\n- hopeless*\n- hoper  # whole\n", encoding="utf-8")
-    lexicon = bank.Lexicon(path)
+    lexicon = Lexicon(path)
     assert [lexicon.value(w) for w in ("Hopeful", "hopelessly", "hoper", "shop")] == [1, -1, -1, 0]
     assert lexicon.score("hopeful, hope and hopeless") == 1
     path.write_text("good\n", encoding="utf-8")
     with pytest.raises(AuditError, match=r"words\.txt:1: expected"):
-        bank.Lexicon(path)
+        Lexicon(path)
 
 
 # -------------------------------------------------------------------------------------------------------------- output
@@ -567,4 +572,4 @@ def test_the_markdown_card_is_a_well_formed_table(clean_folder: Path) -> None:
     rows = [line for line in output.splitlines() if line.startswith("|")]
     assert len(rows) > 30
     assert {row.count("|") for row in rows} == {3}
-    assert bank.core_digest(load_content(prompts=clean_folder), "individualism") in output
+    assert core_digest(load_content(prompts=clean_folder), "individualism") in output

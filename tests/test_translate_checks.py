@@ -21,7 +21,6 @@ from auditkit.errors import AuditError, ContentError, MissingExtra
 from auditkit.translate import checks, score
 from auditkit.translate.checks import Target, check_language, check_line, check_plain, check_text, status_for
 
-
 SOURCE = {
     "scenario": [
         "My neighbour and I share a small garden behind our house.",
@@ -292,6 +291,13 @@ def test_indonesian_and_malay_count_as_one(content: Content):
     for code in ("ind_Latn", "zsm_Latn"):
         assert list(checks._language(text, checks.target(code, content))) == []
     assert [f.check for f in checks._language(text, checks.target("fin_Latn", content))] == ["language"]
+
+
+def test_one_sentence_in_another_language_is_named(content: Content):
+    """A single sentence of a neighbouring language is found by its place, though the text as a whole is in the right one."""
+    french = "Nous pouvons aussi planter des fleurs, parce que beaucoup de gens passent devant et les aiment."
+    found = check_text(changed(text_of("deu_Latn"), 2, french), source_text(content), target_of("deu_Latn", content))
+    assert ("language", "scenario[3]") in [(f.check, f.field) for f in found]
 
 
 def test_short_texts_are_not_identified(content: Content):

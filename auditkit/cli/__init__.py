@@ -16,7 +16,7 @@ from auditkit.errors import AuditError
 # name -> (module under auditkit.cli, one line of help); the help stands here so that listing commands imports none of them
 COMMANDS = {
     "run": ("run", "Plan, ask, judge and summarise an audit. Run it again to go on."),
-    "plan": ("run", "What a run would ask, with tokens and price; asks nothing."),
+    "plan": ("run", "What a run would ask, with tokens and price; --power: what a correlation needs. Asks nothing."),
     "judge": ("judge", "Judge (or re-judge) the stored replies of a run."),
     "status": ("status", "Where a run stands, and what it found so far."),
     "runs": ("runs", "List, show and compare runs."),

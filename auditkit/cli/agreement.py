@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from auditkit.agreement.ratings import Ratings, Task
     from auditkit.stats.agree import Coefficient
 
-_STYLE = {"passed": "green", "failed": "bold red", "exploratory": "yellow"}
+STYLE = {"passed": "green", "failed": "bold red", "exploratory": "yellow"}
 _COLUMNS = ("task", "stratum", "first", "second", "measure", "n", "prompts", "value", "low", "high", "note")
 
 
@@ -68,7 +68,7 @@ def agreement(**options: Any) -> int:
     shown = 0
     with Store.read(options["db"]) as store:
         run_id = store.latest_run(options["run_name"])["run_id"]
-        sample = _sample(store, options["sample"])
+        sample = find_sample(store, options["sample"])
         for task in options["tasks"] or TASKS:
             ratings = read_ratings(store, run_id, task, sample)
             found = pairs(ratings, options["by"])
@@ -91,7 +91,7 @@ def agreement(**options: Any) -> int:
     return 0
 
 
-def _sample(store: Any, name: str | None) -> str | None:
+def find_sample(store: Any, name: str | None) -> str | None:
     if name is None:
         return None
     from auditkit.errors import AuditError, unknown
@@ -149,7 +149,7 @@ def _print(
             f"{judge}: {count} readings could not be parsed and count for nobody", style="yellow", highlight=False
         )
     for gate in standings:
-        out.print(Text(f"{gate.judge}: {gate.standing} ({gate.reason})", style=_STYLE[gate.standing]))
+        out.print(Text(f"{gate.judge}: {gate.standing} ({gate.reason})", style=STYLE[gate.standing]))
 
 
 def _title(task: Task) -> str:

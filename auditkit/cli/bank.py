@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from auditkit.bank import Bank, Card, DimensionFacts, Pair, Rewrite, Spread
+    from auditkit.bank.figures import Card, DimensionFacts, Spread
+    from auditkit.bank.overlap import Pair
+    from auditkit.bank.read import Bank
+    from auditkit.bank.second_reading import Rewrite
 
 SHORT_HISTORY = 3  # rewrites shown for a dimension unless --history is given
 
@@ -27,7 +30,7 @@ def bank() -> None:
 
 
 def _read(options: dict[str, Any]) -> Bank:
-    from auditkit.bank import read_bank
+    from auditkit.bank.read import read_bank
 
     content = load(options["prompts"], options["personas"], options["translations"])
     return read_bank(content, options["prompts"])
@@ -47,8 +50,8 @@ def check(**options: Any) -> int:
 
     Exit codes: 0 clean, 1 findings, 2 broken entries. Every line names file, line, id and reason.
     """
-    from auditkit.bank import check as run_checks
-    from auditkit.bank import facts
+    from auditkit.bank.check import check as run_checks
+    from auditkit.bank.figures import facts
     from auditkit.cli.render import console, visible
 
     read = _read(options)
@@ -119,7 +122,7 @@ def _split(pair: tuple[int, int]) -> str:
 @content_options
 def card(**options: Any) -> None:
     """Print the bank's card: counts, balance, readability, second readings, the version of the core."""
-    from auditkit.bank import facts
+    from auditkit.bank.figures import facts
 
     made = facts(_read(options))
     if options["form"] == "markdown":
@@ -214,7 +217,7 @@ def _pair(pair: Pair) -> str:
 
 def card_texts(made: Card) -> list[str]:
     """What the figures mean, a paragraph each."""
-    from auditkit.bank import COSINE_LIMIT, TRIGRAM_LIMIT
+    from auditkit.bank.check import COSINE_LIMIT, TRIGRAM_LIMIT
 
     texts = []
     if made.nearest and made.nearest_trigrams:
@@ -339,7 +342,7 @@ def sheet(**options: Any) -> int:
     """
     import json
 
-    from auditkit.bank import sheet as entries_of
+    from auditkit.bank.second_reading import sheet as entries_of
 
     read = _read(options)
     entries = entries_of(read)
@@ -374,7 +377,7 @@ def freeze(**options: Any) -> int:
 
     Exit codes: 0 all frozen, 1 something to write.
     """
-    from auditkit.bank import core_digest
+    from auditkit.bank.read import core_digest
 
     read = _read(options)
     changed = False

@@ -21,9 +21,9 @@ EXTRAS = {
     "embedded": ("litellm", "instructor", "openai", "mcp", "xllamacpp"),
     "local": ("torch", "transformers", "litellm", "instructor", "openai", "anthropic", "mcp"),
     "export": ("pandas", "pyarrow"),
-    "report": ("altair", "jinja2", "pandas", "vl-convert-python"),
+    "report": ("altair", "jinja2", "pandas", "scikit-learn", "vl-convert-python"),
     "review": ("textual",),
-    "translate": ("ctranslate2", "sacrebleu", "transformers"),
+    "translate": ("ctranslate2", "pysbd", "sacrebleu", "transformers"),
 }
 _FOR = {
     "api": "models by API",

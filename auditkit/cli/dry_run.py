@@ -15,15 +15,13 @@ from auditkit.cli.render import table
 from auditkit.plan import estimate_tokens
 
 if TYPE_CHECKING:
-    from auditkit.judge.stage import ModelJudge, RulesJudge
+    from auditkit.judge.names import Judge
     from auditkit.plan import ModelSpec, Plan
 
-_JUDGE_FRAME = 700  # tokens of a judge's instructions and schema
-_JUDGE_ANSWER = 90  # tokens of its structured answer
-_REPLY = 120  # tokens of a reply of two or three sentences, where none is stored yet
+REPLY = 120  # tokens of a reply of two or three sentences, where none is stored yet
 
 
-def print_dry_run(out: Console, plan: Plan, judges: Sequence[RulesJudge | ModelJudge], db: Path) -> None:
+def print_dry_run(out: Console, plan: Plan, judges: Sequence[Judge], db: Path) -> None:
     """Cells, requests, answered already, tokens and price by model; the judges' readings likewise."""
     per_language: dict[tuple[str, str], set[str]] = {}
     cells: Counter[str] = Counter()
@@ -55,18 +53,19 @@ def print_dry_run(out: Console, plan: Plan, judges: Sequence[RulesJudge | ModelJ
         judging = table("What would be judged")
         for name, justify in (("judge", "left"), ("readings", "right"), ("calls, at most", "right"), ("tokens in", "right"), ("tokens out", "right"), ("price", "right")):  # fmt: skip
             judging.add_column(name, justify=justify)  # type: ignore[arg-type]
+        from auditkit.judge.names import RulesJudge
+
         replies = sum(len(mine) for mine in keys.values())
         for judge in judges:
             readings = replies * len(judge.presentations)
-            spec_or_none = judge.stance.spec if hasattr(judge, "stance") else None
-            if spec_or_none is None:
+            if isinstance(judge, RulesJudge):
                 judging.add_row(judge.name, f"{readings:,}", "0", "0", "0", "free")
                 continue
-            tokens_in = readings * (_JUDGE_FRAME + _REPLY) + sum(tokens.values()) * len(judge.presentations)
-            tokens_out = readings * _JUDGE_ANSWER
+            tokens_in = readings * (judge.frame_tokens() + REPLY) + sum(tokens.values()) * len(judge.presentations)
+            tokens_out = readings * judge.answer_tokens
             judging.add_row(
                 Text(judge.name), f"{readings:,}", f"{2 * readings:,}", f"{tokens_in:,}", f"{tokens_out:,}",
-                _price(spec_or_none, tokens_in, tokens_out),
+                _price(judge.spec, tokens_in, tokens_out),
             )  # fmt: skip
         out.print(judging)
     languages = {key: ids for key, ids in per_language.items() if key[0] in ("multilingual", "crossed")}
@@ -98,14 +97,22 @@ def _answered(db: Path, keys: dict[str, set[str]]) -> Counter[str]:
     return found
 
 
-def _price(spec: ModelSpec, tokens_in: int, tokens_out: int) -> str:
+def _price(spec: ModelSpec, tokens_in: float, tokens_out: float) -> str:
     from auditkit.models.registry import is_free
 
     if is_free(spec):
         return "free"
+    cost = dollars(spec, tokens_in, tokens_out)
+    return "unpriced" if cost is None else f"${cost:,.2f}"
+
+
+def dollars(spec: ModelSpec, tokens_in: float, tokens_out: float) -> float | None:
+    """What these tokens cost: 0 for a model that runs here, None where the price is not known."""
+    from auditkit.models.registry import is_free
+
+    if is_free(spec):
+        return 0.0
     from auditkit.models.api import prices
 
     price = prices(spec.provider, spec.model)
-    if price is None:
-        return "unpriced"
-    return f"${tokens_in * price[0] + tokens_out * price[1]:,.2f}"
+    return None if price is None else tokens_in * price[0] + tokens_out * price[1]

@@ -118,7 +118,7 @@ def print_summary(out: Console, summary: Summary) -> None:
     if "rules" in judges:
         out.print(
             Text(
-                "The rule judge is exploratory: check it against --judge stance@MODEL before you quote a figure.",
+                "The rule judge is exploratory: check it against --judge stance@MODEL, or people (docs/judges.md), before you quote a figure.",
                 style="dim",
             )
         )

@@ -25,11 +25,20 @@ from auditkit.cli.common import (
     names,
     parameters,
 )
+from auditkit.cli.judge import (
+    make_panel,
+    panel_options,
+    print_cultures,
+    print_panel,
+    run_judges,
+    warn_of_own_family,
+)
+from auditkit.cli.power import power_options, power_wish
 from auditkit.errors import AuditError
 
 if TYPE_CHECKING:
     from auditkit.data import Content
-    from auditkit.judge.stage import ModelJudge, RulesJudge
+    from auditkit.judge.panel import Panel
     from auditkit.models.registry import Connection
     from auditkit.plan import ModelSpec, Plan
     from auditkit.store import Store
@@ -41,7 +50,7 @@ def matrix_options(command: Any) -> Any:
         click.option("--dimension", "-d", "dimensions", multiple=True, metavar="NAME", help="individualism, mas, uncertainty_avoidance, power_distance, orientation, or all. Can be repeated."),
         click.option("--mode", "-m", "modes", multiple=True, metavar="NAME", help="baseline (no persona), persona, multilingual, crossed (persona and language), or all. Can be repeated."),
         click.option("--model", "models", multiple=True, metavar="NAME", help="embedded (default), PROVIDER/MODEL, gguf:PATH, local/PATH-OR-HUB-ID, mock/NAME; see `auditkit models`. Can be repeated."),
-        click.option("--judge", "-j", "judges", multiple=True, metavar="NAME", help="rules (default) or stance@MODEL. Can be repeated."),
+        click.option("--judge", "-j", "judges", multiple=True, metavar="NAME", help="rules (default), stance@MODEL, culture@MODEL or investigator@MODEL. Can be repeated."),
         click.option("--country", "countries", multiple=True, metavar="NAME", help="Only these countries (name or ISO code)."),
         click.option("--language", "languages", multiple=True, metavar="NAME", help="Only countries with these languages (name or FLORES code)."),
         click.option("--resource-level", "levels", multiple=True, metavar="LEVEL", help="Only countries whose language is of this level: high, mid, low."),
@@ -54,11 +63,10 @@ def matrix_options(command: Any) -> Any:
         click.option("--incomplete", is_flag=True, help="Keep dilemmas that only some of the languages have."),
         click.option("--param", "params", multiple=True, metavar="K=V", help="A parameter of the request, for example temperature=0.7; none leaves one out."),
         click.option("--revision", help="Revision of the model, where its name does not say it."),
-        click.option("--judge-param", "judge_params", multiple=True, metavar="K=V", help="A parameter of a judge's request."),
     ]  # fmt: skip
     for option in reversed(options):
         command = option(command)
-    return command
+    return panel_options(command)
 
 
 def connection_options(command: Any) -> Any:
@@ -106,12 +114,31 @@ def run(**options: Any) -> int:
 
 @click.command()
 @matrix_options
+@power_options
 @connection_options
 @content_options
+@edition_option
 @db_option
 def plan(**options: Any) -> int:
-    """What a run with these options would ask: cells, requests, what is answered already, tokens, price. Asks nothing."""
-    return Session({**options, "edition": "paper", "retry_blocked": False}).dry_run()
+    """What a run with these options would ask: cells, requests, what is answered already, tokens, price. Asks nothing.
+
+    With --power it says how many dilemmas, samples and countries a true correlation needs to be found, and what they cost; without
+    -d and -m for all dimensions in persona mode.
+
+    \b
+      auditkit plan -d all -m persona --model openai/gpt-4.1-mini                      the price of a run
+      auditkit plan --power --target-r .4                                              36 countries are too few for that
+      auditkit plan --power --countries 60 -d mas -m persona --model openai/gpt-4.1    with 60 countries
+      auditkit plan --power --pilot 3f2a --family 10                                   the noise of a stored run, ten tests
+    """  # noqa: D301
+    wish = power_wish(options)
+    session = Session({**options, "retry_blocked": False})
+    check_edition((c.model_dump(include={"scores"}) for c in session.content.countries.values()), options["edition"])
+    if wish is None:
+        return session.dry_run()
+    from auditkit.cli.power_grid import print_power
+
+    return print_power(session, wish)
 
 
 class Session:
@@ -119,7 +146,6 @@ class Session:
 
     def __init__(self, options: dict[str, Any]) -> None:
         from auditkit.cli.render import console
-        from auditkit.judge.stage import parse_judge
         from auditkit.limits import RetryPolicy
         from auditkit.models.registry import Connection, parse_model
         from auditkit.plan import make_plan
@@ -133,11 +159,7 @@ class Session:
             parse_model(name, params, options["revision"])
             for name in dict.fromkeys(names(options["models"]) or ["embedded"])
         ]
-        judge_params = parameters(options["judge_params"])
-        self.judges: list[RulesJudge | ModelJudge] = [
-            parse_judge(name, lambda model: parse_model(model, judge_params, max_tokens=512), options["prompts"])
-            for name in dict.fromkeys(names(options["judges"]) or ["rules"])
-        ]
+        self.panel: Panel = make_panel(options, default=("rules",))
         self.plan: Plan = make_plan(self._wish(), self.content)
         policy = RetryPolicy(attempts=options["retries"] + 1)
         self.connection: Connection = Connection(
@@ -184,7 +206,13 @@ class Session:
         from auditkit.cli.dry_run import print_dry_run
 
         self._announce()
-        print_dry_run(self.out, self.plan, self.judges, self.options["db"])
+        print_dry_run(self.out, self.plan, self.panel.first, self.options["db"])
+        for judge in self.panel.second:
+            self.out.print(
+                f"{judge.name} reads what is referred to it besides: {self.panel.share:.0%} of the replies or more",
+                highlight=False,
+                markup=False,
+            )
         return 0
 
     def _announce(self) -> None:
@@ -217,9 +245,10 @@ class Session:
     def run(self) -> int:
         """Ask, judge, summarise. Returns the exit code."""
         from auditkit.cli.render import print_summary
+        from auditkit.judge.second import referred
         from auditkit.runner import screen, write_plan
         from auditkit.store import Store
-        from auditkit.summary import summarise
+        from auditkit.summary import cultures, summarise
 
         check_edition(
             (c.model_dump(include={"scores"}) for c in self.content.countries.values()), self.options["edition"]
@@ -228,11 +257,11 @@ class Session:
         with Store.open(self.options["db"]) as store:
             self._preflight(store)
             run_id = write_plan(store, self.plan, "auditkit " + shlex.join(sys.argv[1:]), self._manifest())
-            for judge in self.judges:
-                store.ask_judge(run_id, judge.row, judge.presentations)
+            self.panel.ask(store, run_id)
+            warn_of_own_family(store, run_id, self.panel, self.err)
             if self.options["retry_blocked"]:
                 store.forget_blocked(run_id)
-            specs = [*self.models, *(judge.stance.spec for judge in self.judges if hasattr(judge, "stance"))]
+            specs = [*self.models, *self.panel.specs]
             allowed = self.options["allow_unpriced"]
             hold_budget(store, run_id, self.connection.budget, specs, self.options["budget"], allow_unpriced=allowed)
             errors = self._generate(store, run_id)
@@ -240,7 +269,8 @@ class Session:
             if not self._interrupted():
                 errors |= self._judge(store, run_id)
             summary = summarise(store, run_id, self.options["edition"])
-            unjudged = sum(len(store.pending_verdicts(run_id, judge.key)) for judge in self.judges)
+            unjudged = self.panel.left(store, run_id)
+            reasons, culture = referred(store, run_id), cultures(store, run_id)
         if self._interrupted():
             self.err.print(
                 f"interrupted: {summary.left} cells left, nothing answered is lost; the same command goes on",
@@ -252,6 +282,8 @@ class Session:
             model, message = next(iter(errors.items()))
             raise AuditError(f"{model} answered nothing: {message}")
         print_summary(self.out, summary)
+        print_cultures(self.out, culture)
+        print_panel(self.out, self.panel, reasons)
         for model, message in errors.items():
             from auditkit.cli.render import visible
 
@@ -294,11 +326,11 @@ class Session:
             if not planned or store.pending_requests(run_id, spec.name):
                 preflight(spec, self.connection)
         judged = replace(self.connection, api_base=self.options["judge_api_base"])
-        for judge in self.judges:
-            if hasattr(judge, "stance") and (
+        for judge in self.panel.judges:
+            if judge.spec is not None and (
                 not planned or not store.has_judged(judge.key) or store.pending_verdicts(run_id, judge.key)
             ):
-                preflight(judge.stance.spec, judged)
+                preflight(judge.spec, judged)
 
     def _interrupted(self) -> bool:
         return self.connection.stop.requested and self.connection.stop.reason == "interrupted"
@@ -325,7 +357,7 @@ class Session:
             "messages": self.content.messages.model_dump(),
             "instructions": self.plan.instructions,
             "set_aside": [asdict(entry) for entry in self.plan.set_aside],
-            "judges": [judge.row | {"config": json.loads(str(judge.row["config"]))} for judge in self.judges],
+            "judges": [judge.row | {"config": json.loads(str(judge.row["config"]))} for judge in self.panel.judges],
             "temperature": {m.name: m.params.get("temperature", "not sent: the model takes none") for m in self.models},
         }
 
@@ -365,7 +397,6 @@ class Session:
     def _judge(self, store: Store, run_id: str) -> dict[str, str]:
         from dataclasses import replace
 
-        from auditkit.cli.judge import run_judges
         from auditkit.limits import Stop
 
         connection = replace(self.connection, api_base=self.options["judge_api_base"])
@@ -373,7 +404,7 @@ class Session:
             connection.budget.exhausted
         ):  # what was paid for is judged by what costs nothing; other judges stop by themselves
             connection = replace(connection, stop=Stop())
-        errors = run_judges(store, run_id, self.judges, connection, self.err)
+        errors = run_judges(store, run_id, self.panel, connection, self.err)
         if connection.stop.reason == "interrupted":
             self.connection.stop.requested, self.connection.stop.reason = True, "interrupted"
         return errors

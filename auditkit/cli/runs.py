@@ -47,7 +47,7 @@ def runs(ctx: click.Context, /, **options: Any) -> int:
             shown.add_row(
                 Text(short(row["run_id"])),
                 row["created_at"][:16].replace("T", " "),
-                Text(visible(row["command"])),
+                Text(visible(row["command"]) + ("" if row["kind"] == "audit" else f" ({row['kind']})")),
                 f"{cells:,}" + ("" if row["planned_at"] else " so far"),
                 f"{answered:,}",
                 Text(judges or "-"),

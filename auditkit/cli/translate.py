@@ -1,63 +1,65 @@
-"""`auditkit translate`: check the translations of the bank, and print their quality table."""
+"""`auditkit translate`: translate the bank, check translations, and print their quality table."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from auditkit.cli.common import content_options, load, names
-from auditkit.errors import AuditError, ContentError, MissingExtra
+from auditkit.errors import AuditError
 
 if TYPE_CHECKING:
-    from auditkit.data import Content, Country
-    from auditkit.translate.checks import CheckedLine
-    from auditkit.translate.score import Scores
+    from auditkit.data import Content
+    from auditkit.translate.engines import Engine
+    from auditkit.translate.pipeline import Job, Lost
 
-# Columns of the table: (head in text and Markdown, head in CSV, whether the narrow table for a terminal shows it)
-_COLUMNS = (
-    ("language", "language", True),
-    ("autonym", "autonym", True),
-    ("code", "code", True),
-    ("script", "script", False),  # the code ends with it
-    ("level", "resource_level", True),
-    ("core", "core_dilemmas", True),
-    ("all", "dilemmas", True),
-    ("persona", "persona_sentences", True),
-    ("suspect", "suspect", True),
-    ("rejected", "rejected", True),
-    ("stale", "stale", True),
-    ("found", "findings", True),
-    ("open", "open_findings", True),
-    ("chrF++ median", "back_chrf_median", True),
-    ("lowest", "back_chrf_lowest", True),
-)
-_CSV_ONLY = ("core_total", "total", "instruction", "back_lines", "back_chrf", "back_bleu", "chrf_signature", "bleu_signature")  # fmt: skip
+_SHOWN_LOST = 5  # of a language, by name
 
 
-@dataclass
-class _File:
-    """A language's file: what was found, or why it cannot be read."""
+@click.group(invoke_without_command=True)
+@click.option("--to", "languages", multiple=True, metavar="NAME", help="Translate into this language (code or name), or `all`; can be given again.")  # fmt: skip
+@click.option("--engine", type=click.Choice(["nllb", "ctranslate2", "llm"]), default="nllb", show_default=True, help="NLLB by transformers, NLLB by CTranslate2 (fast on a CPU), or any model.")  # fmt: skip
+@click.option("--model", help="For NLLB a hub id or a folder (default: 3.3B on a GPU, distilled 600M on a CPU); for llm PROVIDER/MODEL.")  # fmt: skip
+@click.option("--device", help="cpu, cuda, cuda:1 or mps; default: a GPU if there is one.")
+@click.option("--beam", type=click.IntRange(min=1), help="Beams of NLLB's search.  [default: 4]")
+@click.option("--batch-size", type=click.IntRange(min=1), help="Sentences at once.  [default: by engine and device]")
+@click.option("--max-tokens", type=click.IntRange(min=1), help="New tokens a sentence; one that does not end within is an error.  [default: 256]")  # fmt: skip
+@click.option("--core/--all-items", help="Only the core dilemmas, or all.  [default: all]")
+@click.option("--translator-name", "translator", metavar="NAME", help="What the lines are signed with; nllb:600M keeps beside nllb:3.3B.  [default: nllb, or llm]")  # fmt: skip
+@click.option("--api-base", help="Address of an OpenAI-compatible server, for llm.")
+@content_options
+@click.pass_context
+def translate(ctx: click.Context, /, **options: Any) -> int | None:
+    """Translate the bank sentence by sentence, there and back, and check every line; `check` prints the quality table.
 
-    country: Country
-    path: Path
-    lines: list[CheckedLine]
-    broken: str = ""
-    faults: tuple[str, ...] = ()  # of the file as a whole
-    scores: Scores | None = None
-    scored: tuple[CheckedLine, ...] = ()  # the lines that `scores.lines` belongs to
+    Writes a language's file, CODE.jsonl, as it goes. The same command again does what is missing, stale, or was rejected under other
+    settings. Lines of other translators and of people stay. NLLB needs its weights, which are CC BY-NC 4.0.
 
+    Exit codes: 0 complete, 1 sentences that came to no end are left out, 2 something to mend, 130 interrupted.
 
-@click.group()
-def translate() -> None:
-    """Check the translations, and print their quality table. Works for your own: --translations DIR."""
+    \b
+      auditkit translate --to deu_Latn --to jpn_Jpan --translations my-translations
+      auditkit translate --to all --core --engine ctranslate2 --translations my-translations
+      auditkit translate check --translations my-translations
+    """  # noqa: D301
+    if ctx.invoked_subcommand is not None:
+        if options["languages"]:
+            raise AuditError("--to translates and check checks: give one of them at a time")
+        return None
+    if not options["languages"]:
+        raise AuditError(
+            "say into which language: --to deu_Latn, or --to all; `auditkit translate check` checks what is there"
+        )
+    return _translate(options)
 
 
 @translate.command()
 @click.option("--language", "languages", multiple=True, metavar="NAME", help="Only this language (code or name); can be given again.")  # fmt: skip
+@click.option("--translator", metavar="NAME", help="Only lines of this translator, such as reference or nllb.")
 @click.option("--lines", is_flag=True, help="List what was found as file:line: id: reason, instead of the table.")
 @click.option("--weakest", type=click.IntRange(min=1), metavar="N", help="Show the N lines of each language whose back-translation is farthest from the source.")  # fmt: skip
 @click.option("--format", "form", type=click.Choice(["text", "markdown", "csv"]), default="text", show_default=True, help="For a terminal, for a paper's appendix, or for a program.")  # fmt: skip
@@ -72,6 +74,7 @@ def check(**options: Any) -> int:
       auditkit translate check --language deu_Latn --lines
       auditkit translate check --weakest 10 --format markdown
     """  # noqa: D301
+    from auditkit.cli import translate_table as quality
     from auditkit.data import ENGLISH
 
     if options["lines"] and options["weakest"]:
@@ -85,303 +88,178 @@ def check(**options: Any) -> int:
     for code in wanted:
         if not (content.translations_dir / f"{code}.jsonl").exists():
             raise AuditError(f"{content.translations_dir}: no {code}.jsonl here")
-    files = [_read(country, content) for country in _languages(content, wanted)]
+    files = [quality.read(country, content, options["translator"]) for country in quality.languages(content, wanted)]
     need_scores = options["weakest"] or not options["lines"]
-    if need_scores and not _add_scores(files, content, needed=bool(options["weakest"])):
+    if need_scores and not quality.add_scores(files, content, needed=bool(options["weakest"])):
         click.echo('chrF++ is left out; it needs: pip install "auditkit[translate]"', err=True)
-    strangers = [] if wanted else _strangers(content)
+    strangers = [] if wanted else quality.strangers(content)
     if options["weakest"]:
-        _print_weakest(files, content, options["weakest"], options["form"])
+        quality.print_weakest(files, content, options["weakest"], options["form"])
     elif options["lines"]:
-        _print_lines(files, strangers, options["form"])
+        quality.print_lines(files, strangers, options["form"])
     else:
-        _print_table(files, content, options["form"])
-    return _verdict(files, strangers, quiet=options["form"] != "text")
+        quality.print_table(files, content, options["form"])
+    return quality.verdict(files, strangers, quiet=options["form"] != "text")
 
 
-def _languages(content: Content, wanted: Sequence[str]) -> list[Country]:
-    """A country for each language that is translated into, by resource level, then in the order of countries.yaml."""
+# ------------------------------------------------------------------------------------------------------- translating
+
+
+def _translate(options: dict[str, Any]) -> int:
+    from auditkit.translate.pipeline import Job
+
+    content = load(options["prompts"], options["personas"], None)
+    if options["translations"] is not None:
+        content.translations_dir = options["translations"]  # it may be new
+    codes = _codes(options["languages"], content)
+    _check_folder(content.translations_dir)
+    translator = options["translator"] or ("llm" if options["engine"] == "llm" else "nllb")
+    if not re.fullmatch(r"[a-z0-9][\w.:-]*", translator) or translator.partition(":")[0] == "reference":
+        raise AuditError(
+            f"--translator-name {translator!r}: small letters and digits, such as nllb:600M, and not reference"
+        )
+    _check_packages()
+    engine = _engine(options, content)
+    try:
+        done = [_language(Job(code, content, engine, translator), core=options["core"]) for code in codes]
+    finally:
+        engine.close()
+    _print_quality(done)
+    return 1 if any(lost for _, lost in done) else 0
+
+
+def _codes(wanted: tuple[str, ...], content: Content) -> list[str]:
+    """The languages to translate into, in the order of the bank's countries for `all`."""
     from auditkit.data import ENGLISH
 
-    first: dict[str, Country] = {}
-    for country in content.countries.values():
-        if country.language != ENGLISH and (not wanted or country.language in wanted):
-            first.setdefault(country.language, country)
-    return sorted(first.values(), key=lambda country: ("high", "mid", "low").index(country.resource_level))
+    every = list(dict.fromkeys(c.language for c in content.countries.values() if c.language != ENGLISH))
+    codes: list[str] = []
+    for name in names(wanted):
+        codes += every if name == "all" else [content.language(name)]
+    if ENGLISH in codes:
+        raise AuditError("the bank is written in English: there is nothing to translate, and a run sends it as it is")
+    return list(dict.fromkeys(codes))
 
 
-def _read(country: Country, content: Content) -> _File:
-    from auditkit.plan import SEND
-    from auditkit.translate.checks import check_language
+def _check_folder(folder: Path) -> None:
+    import auditkit
 
-    path = content.translations_dir / f"{country.language}.jsonl"
-    try:
-        lines = check_language(country.language, content)
-    except ContentError as error:  # the other languages are checked all the same
-        return _File(country, path, [], broken=str(error))
-    faults = []
-    usable = {c.line.kind for c in lines if c.line.status in SEND and not c.stale}
-    if "dilemma" in usable and "instruction" not in usable:
-        faults.append("no usable line of the instruction, so that no dilemma can be sent in this language")
-    return _File(country, path, lines, faults=tuple(faults))
+    if folder.resolve().is_relative_to(Path(auditkit.__file__).resolve().parent):
+        raise AuditError(
+            f"{folder} belongs to the installed package, which an update replaces: name a folder of your own with --translations DIR"
+        )
 
 
-def _strangers(content: Content) -> list[str]:
-    """Files that look like translations and belong to no language."""
-    known = {country.language for country in content.countries.values()}
-    return [
-        f"{_shown(path)}: {path.stem!r} is no language of countries.yaml, so that nothing here is used"
-        for path in sorted(content.translations_dir.glob("*.jsonl"))
-        if path.stem not in known
-    ]
+def _check_packages() -> None:
+    """Raise MissingExtra before anything is loaded for what would be missed after the first sentences."""
+    from auditkit.translate.score import score
+    from auditkit.translate.sentences import split
+
+    split("A sentence.")
+    score([("a", "a")])
 
 
-def _add_scores(files: Iterable[_File], content: Content, *, needed: bool) -> bool:
-    """Fill in the scores of the back-translations. False where there are some and sacrebleu is missing.
+def _engine(options: dict[str, Any], content: Content) -> Engine:
+    from auditkit.data import ENGLISH
+    from auditkit.translate.engines import make_engine
 
-    Raises MissingExtra if it is missing and `needed`.
-    """
-    from auditkit.translate.score import back_pair, score
+    connection = None
+    if options["engine"] == "llm":
+        from auditkit.models.registry import Connection
 
-    for file in files:
-        pairs = [(line, back_pair(line.line, content)) for line in file.lines if not line.stale]
-        kept = [(line, pair) for line, pair in pairs if pair is not None]
-        if not kept:
-            continue
-        try:
-            file.scores = score([pair for _, pair in kept])
-        except MissingExtra:
-            if needed:
-                raise
-            return False
-        file.scored = tuple(line for line, _ in kept)
-    return True
-
-
-def _shown(path: Path) -> str:
-    """The path from here if it lies below, else the whole path."""
-    whole = path.resolve()
-    return str(whole.relative_to(Path.cwd())) if whole.is_relative_to(Path.cwd()) else str(path)
+        connection = Connection(
+            api_base=options["api_base"], device=options["device"], concurrency=options["batch_size"]
+        )
+    elif options["api_base"]:
+        raise AuditError("--api-base is for --engine llm")
+    return make_engine(
+        options["engine"],
+        **{name: options[name] for name in ("model", "device", "batch_size", "beam", "max_tokens", "prompts")},
+        languages={country.language: country.language_name for country in content.countries.values()}
+        | {ENGLISH: "English"},
+        connection=connection,
+    )
 
 
-def _name(line: CheckedLine) -> str:
-    """What a line translates, in a word or two."""
-    made = line.line
-    return " ".join(part for part in (made.id, made.country) if part) or made.kind
+def _language(job: Job, *, core: bool) -> tuple[Job, list[Lost]]:
+    """Translate what is to be done in one language; what was lost is named on stderr."""
+    from auditkit.cli.progress import StageProgress
+    from auditkit.cli.render import console, visible
+    from auditkit.translate.file import only_writer
+    from auditkit.translate.pipeline import items, pending, sentence_count, settle, translate_items
+
+    err = console(stderr=True)
+    lost: list[Lost] = []
+    with only_writer(job.path):
+        wanted = items(job.code, job.content, core=core)
+        todo = pending(wanted, job)
+        _say_what_is_there(job, len(wanted), len(todo))
+        with StageProgress(err, f"{job.code}, sentences there and back", 2 * sentence_count(todo), priced=False) as bar:
+
+            def advance(count: int) -> None:
+                for _ in range(count):
+                    bar.saw(None)
+
+            for _, left_out in translate_items(todo, job, advance):
+                lost += left_out
+        settle(job)
+    for one in lost[:_SHOWN_LOST]:
+        click.echo(visible(f"{job.code}: left out: {one}"), err=True)
+    if len(lost) > _SHOWN_LOST:
+        click.echo(f"{job.code}: and {len(lost) - _SHOWN_LOST} more", err=True)
+    return job, lost
 
 
-# ----------------------------------------------------------------------------------------------------------- printing
+def _say_what_is_there(job: Job, wanted: int, todo: int) -> None:
+    """A line about what is done already, and whether other settings did it."""
+    from auditkit.data import load_translations
+    from auditkit.translate.file import own
+    from auditkit.translate.pipeline import same_settings
+
+    mine = own(load_translations(job.path), job.translator)
+    others = sum(not same_settings(line, job.engine.facts) for line in mine)
+    told = f", {others} of them by another model or other settings, which each line names" if others else ""
+    click.echo(f"{job.code}: {wanted - todo} of {wanted} lines are there already{told}", err=True)
 
 
-def _print_table(files: Sequence[_File], content: Content, form: str) -> None:
-    rows = [_row(file, content) for file in files]
-    if form == "csv":
-        head = [*(name for _, name, _ in _COLUMNS), *_CSV_ONLY]
-        _print_csv([head, *([row[name] for name in head] for row in rows)])
-        return
-    core, total = rows[0]["core_total"], rows[0]["total"]
-    shown = [(head, name) for head, name, narrow in _COLUMNS if narrow or form == "markdown"]
-    heads = [{"core": f"of {core} core", "all": f"of {total}"}.get(head, head) for head, _ in shown]
-    cells = [[row[name] or "-" if name.startswith("back") else row[name] for _, name in shown] for row in rows]
-    if form == "markdown":
-        left = shown.index(("level", "resource_level"))
-        _print_markdown([heads, *cells], right_from=left + 1)
-        signature = next((row["chrf_signature"] for row in rows if row["chrf_signature"]), "")
-        click.echo(f"\n{_legend(signature)}")
-        return
-    from auditkit.cli.render import console, table, visible
+def _print_quality(done: Sequence[tuple[Job, list[Lost]]]) -> None:
+    """A row for each language: this translator's lines that are not stale, by status, and their scores."""
+    from auditkit.cli.render import console, number, table
+    from auditkit.data import load_translations
+    from auditkit.translate.checks import stale
+    from auditkit.translate.file import own
+    from auditkit.translate.score import back_pair, reference_pair, score
 
+    translator, content = done[0][0].translator, done[0][0].content
+    figures = table(f"Translations by {translator}")
+    for heading in ("language", "code"):
+        figures.add_column(heading, no_wrap=True)
+    for heading in ("lines", "suspect", "rejected", "left out", "chrF++ back", "lowest", "BLEU back", "chrF++ ref."):
+        figures.add_column(heading, justify="right")
+    signatures: tuple[str, ...] = ()
+    all_suspect = all_rejected = 0
+    for job, lost in done:
+        lines = [line for line in own(load_translations(job.path), translator) if not stale(line, content)]
+        suspect, rejected = (sum(line.status == status for line in lines) for status in ("suspect", "rejected"))
+        all_suspect, all_rejected = all_suspect + suspect, all_rejected + rejected
+        row = [content.language_name(job.code), job.code, *map(str, (len(lines), suspect, rejected, len(lost)))]
+        pairs = [pair for line in lines if (pair := back_pair(line, content)) is not None]
+        if pairs:
+            back = score(pairs)
+            row += [number(back.chrf, 1), number(back.lowest, 1), number(back.bleu, 1)]
+            signatures = (f"chrF++: {back.chrf_signature}", f"BLEU: {back.bleu_signature}")
+        else:
+            row += ["-"] * 3
+        forward = [pair for line in lines if (pair := reference_pair(line, job.references)) is not None]
+        figures.add_row(*row, number(score(forward).chrf, 1) if forward else "-")
     out = console()
-    figures = table(show_edge=False, collapse_padding=True)
-    short = {
-        f"of {core} core": "core",
-        f"of {total}": "all",
-        "persona": "pers.",
-        "suspect": "susp.",
-        "rejected": "rej.",
-        "chrF++ median": "chrF++",
-        "lowest": "low",
-    }
-    for heading, (_, name) in zip(heads, shown, strict=True):
-        text = name in ("language", "autonym", "code", "resource_level")
-        figures.add_column(short.get(heading, heading), justify="left" if text else "right", no_wrap=True)
-    for row in cells:
-        figures.add_row(*(visible(cell) for cell in row))
     out.print(figures)
-    out.print(
-        f"core, all: dilemmas that can be sent, of {core} and {total}; pers.: persona sentences",
-        style="dim",
-        highlight=False,
-    )
-
-
-def _legend(signature: str) -> str:
-    """What the figures of the table count."""
-    text = (
-        "Dilemmas and persona sentences: those that can be sent. Suspect, rejected: lines by their stored status. Found: what the "
-        "automatic checks find in lines that are not stale; open: of these, what the status does not tell yet. "
-        "chrF++: of the stored back-translations against the English source, line by line."
-    )
-    return f"{text} Signature: `{signature}`." if signature else text
-
-
-def _row(file: _File, content: Content) -> dict[str, str]:
-    """The figures of a language by their names in CSV; a score that is missing is empty."""
-    from auditkit.plan import SEND
-
-    lines, country, scores = file.lines, file.country, file.scores
-    usable = [c.line for c in lines if c.line.status in SEND and not c.stale]
-    dilemmas = {line.id for line in usable if line.kind == "dilemma"}
-    core = {d.id for d in content.dilemmas.values() if d.core}
-    figures: dict[str, object] = {
-        "language": country.language_name,
-        "autonym": country.autonym,
-        "code": country.language,
-        "script": country.script,
-        "resource_level": country.resource_level,
-        "core_dilemmas": len(dilemmas & core),
-        "dilemmas": len(dilemmas),
-        "persona_sentences": len({(line.id, line.country) for line in usable if line.kind == "persona"}),
-        "suspect": sum(c.line.status == "suspect" for c in lines),
-        "rejected": sum(c.line.status == "rejected" for c in lines),
-        "stale": sum(c.stale for c in lines),
-        "findings": sum(len(c.findings) for c in lines) + len(file.faults) + bool(file.broken),
-        "open_findings": sum(len(c.open) for c in lines) + len(file.faults) + bool(file.broken),
-        "core_total": len(core),
-        "total": len(content.dilemmas),
-        "instruction": "yes" if any(line.kind == "instruction" for line in usable) else "no",
-        "back_lines": len(file.scored),
-        "back_chrf_median": f"{scores.median:.1f}" if scores else "",
-        "back_chrf_lowest": f"{scores.lowest:.1f}" if scores else "",
-        "back_chrf": f"{scores.chrf:.1f}" if scores else "",
-        "back_bleu": f"{scores.bleu:.1f}" if scores else "",
-        "chrf_signature": scores.chrf_signature if scores else "",
-        "bleu_signature": scores.bleu_signature if scores else "",
-    }
-    return {name: str(value) for name, value in figures.items()}
-
-
-def _print_lines(files: Sequence[_File], strangers: Sequence[str], form: str) -> None:
-    """Every finding, its place and its reason; what the status tells already is named as known."""
-    from auditkit.cli.render import visible
-
-    rows: list[tuple[str, str, str, str, str]] = []  # file, line, id, severity, reason
-    for file in files:
-        path = _shown(file.path)
-        if file.broken:
-            rows.append((path, "", "", "broken", file.broken.removeprefix(f"{file.path}:")))
-        rows.extend((path, "", "", "fault", fault) for fault in file.faults)
-        for line in file.lines:
-            if line.stale:
-                reason = "stale: the English text has changed or is gone since this was translated"
-                rows.append((path, str(line.number), _name(line), "stale", reason))
-            for finding in line.findings:
-                known = "" if finding in line.open else f" (known: status {line.line.status})"
-                rows.append((path, str(line.number), _name(line), finding.severity, f"{finding}{known}"))
-    if form == "text":
-        for path, number, name, _, reason in rows:
-            place = f"{path}:{number}" if number else path
-            click.echo(visible(": ".join(part for part in (place, name, reason) if part)))
-        for stranger in strangers:
-            click.echo(visible(stranger))
-        return
-    rows += [(stranger.partition(": ")[0], "", "", "fault", stranger.partition(": ")[2]) for stranger in strangers]
-    whole = [("file", "line", "id", "severity", "reason"), *rows]
-    _print_csv(whole) if form == "csv" else _print_markdown(whole)
-
-
-def _print_weakest(files: Sequence[_File], content: Content, count: int, form: str) -> None:
-    """The lines of each language with the lowest chrF++, source and back-translation side by side."""
-    from auditkit.translate.score import back_pair
-
-    rows: list[tuple[str, str, str, str, str, str, str]] = []
-    for file in files:
-        if file.scores is None:
-            continue
-        ranked = sorted(zip(file.scores.lines, file.scored, strict=True), key=lambda pair: pair[0].chrf)
-        for found, line in ranked[:count]:
-            pair = back_pair(line.line, content)
-            assert pair is not None
-            place = str(line.number)
-            rows.append(
-                (file.country.language, place, _name(line), line.line.status, f"{found.chrf:.1f}", pair[1], pair[0])
-            )
-    if not rows:
-        click.echo("no line with a back-translation", err=True)
-        return
-    heads = ("code", "line", "id", "status", "chrF++", "source", "back-translation")
-    if form == "csv":
-        _print_csv([heads, *rows])
-    elif form == "markdown":
-        _print_markdown([heads, *rows])
-    else:
-        _print_weakest_text(rows)
-
-
-def _print_weakest_text(rows: Sequence[tuple[str, str, str, str, str, str, str]]) -> None:
-    from rich.text import Text
-
-    from auditkit.cli.render import console, table, visible
-
-    out = console()
-    for code in dict.fromkeys(row[0] for row in rows):
-        shown = table(f"{code}.jsonl", show_lines=True, expand=True)
-        shown.add_column("id, line", no_wrap=True)
-        shown.add_column("chrF++", justify="right", no_wrap=True)
-        shown.add_column("source", ratio=1, overflow="fold")
-        shown.add_column("back-translation", ratio=1, overflow="fold")
-        for _, number, name, status, chrf, source, back in (row for row in rows if row[0] == code):
-            shown.add_row(f"{name}\nline {number}\n{status}", chrf, Text(visible(source)), Text(visible(back)))
-        out.print(shown)
-
-
-def _print_csv(rows: Iterable[Sequence[str]]) -> None:
-    import csv
-    import io
-
-    stream = io.StringIO()
-    csv.writer(stream, lineterminator="\n").writerows(rows)
-    click.echo(stream.getvalue(), nl=False)
-
-
-def _print_markdown(rows: Sequence[Sequence[str]], right_from: int | None = None) -> None:
-    """A table whose first row is its head; columns from `right_from` on are numbers."""
-    from auditkit.cli.render import visible
-
-    width = len(rows[0])
-    rule = ["---:" if right_from is not None and i >= right_from else "---" for i in range(width)]
-    for row in (rows[0], rule, *rows[1:]):
-        cells = (visible(cell).replace("|", "\\|").replace("\n", " ") for cell in row)
-        click.echo(f"| {' | '.join(cells)} |")
-
-
-def _verdict(files: Sequence[_File], strangers: Sequence[str], *, quiet: bool) -> int:
-    """The exit code, and the closing line: on stderr if stdout is for a program or a paper."""
-    broken = [file for file in files if file.broken]
-    stale = sum(line.stale for file in files for line in file.lines)
-    found = sum(len(file.faults) + sum(len(c.open) for c in file.lines) for file in files) + len(strangers)
-    known = sum(len(c.findings) - len(c.open) for file in files for c in file.lines)
-    present = sum(bool(file.lines) for file in files)
-    count = sum(len(file.lines) for file in files)
-    parts = [
-        f"{number} {word}"
-        for number, word in ((len(broken), "broken"), (found, "to mend or to mark (see --lines)"), (stale, "stale"))
-        if number
-    ]
-    noted = f" ({known} known by status)" if known else ""
-    for file in broken:
-        click.echo(f"auditkit: {file.broken}", err=True)
-    for file in files:
-        for fault in file.faults:
-            click.echo(f"auditkit: {_shown(file.path)}: {fault}", err=True)
-    for stranger in strangers:
-        click.echo(f"auditkit: {stranger}", err=True)
-    summary = (
-        f"{_many(count, 'line')} in {_many(present, 'language')} of {len(files)}: {', '.join(parts) or 'clean'}{noted}"
-    )
-    click.secho(summary, bold=True, fg="yellow" if parts else None, err=quiet)
-    return 2 if broken else 1 if parts else 0
-
-
-def _many(count: int, word: str) -> str:
-    return f"{count} {word}{'' if count == 1 else 's'}"
+    about = "back: the back-translations against the English; ref.: the translations against the references"
+    out.print(". ".join([about, *signatures]), style="dim", highlight=False, soft_wrap=True)
+    if all_suspect or all_rejected:
+        which = f"--translator {translator.split(':')[0]} --translations {content.translations_dir}"
+        click.echo(
+            f"{all_suspect} suspect (sent, and marked), {all_rejected} rejected (never sent); "
+            f"to list them: auditkit translate check --lines {which}",
+            err=True,
+        )

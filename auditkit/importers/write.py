@@ -46,13 +46,15 @@ def judge_row(layout: Layout) -> dict[str, Any]:
     }
 
 
-def write(store: Store, layout: Layout, found: Survey, content: Content, name: str, command: str) -> bool:
-    """Write everything as the run `name`; False where that run is there already, and nothing was to do.
+def write(
+    store: Store, layout: Layout, found: Survey, content: Content, name: str, command: str, *, kind: str = "import"
+) -> bool:
+    """Write everything as the run `name` of this kind (import, calibration); False where that run is there already, and nothing was to do.
 
     `found` is the survey of this layout: rows that it left out are left out here.
     """
     judge = judge_row(layout) if layout.has_labels else None
-    if not store.begin_run(name, command, _manifest(layout, found, content, name, judge), kind="import"):
+    if not store.begin_run(name, command, _manifest(layout, found, content, name, judge), kind=kind):
         return False
     if judge is not None:
         store.ask_judge(name, judge, [""])

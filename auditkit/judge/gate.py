@@ -1,16 +1,22 @@
-"""Is there a text to judge at all? Degenerate replies are counted, and never judged."""
+"""Is there a text to judge at all, and in which language? Degenerate replies are counted, and never judged.
+
+A reply in another language than its request is counted too, and judged all the same.
+"""
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from typing import Literal
+from collections.abc import Mapping
+from typing import Literal, NamedTuple
 
+from auditkit.data import Country
 from auditkit.identity import digest
+from auditkit.language import identify, same_language
 
 Degenerate = Literal["empty", "one_char", "loop"]
 
-GATE_VERSION = 1
+GATE_VERSION = 2
 GATE_KEY = digest("j1", {"name": "gate", "version": GATE_VERSION})
 GATE = {
     "judge_key": GATE_KEY,
@@ -20,6 +26,9 @@ GATE = {
     "model": None,
     "config": f'{{"version": {GATE_VERSION}}}',
 }
+
+MISMATCH_P = 0.9  # least probability, and
+MISMATCH_LETTERS = 20  # letters that a reply must have more of, to be called one in another language
 
 _HEAD = 20_000  # a loop shows in the first pages; a 100 kB reply is not read to its end for it
 
@@ -54,3 +63,32 @@ def _repeats(units: list[str], longest: int, least: int) -> bool:
         for period in range(1, longest + 1)
         if n > 2 * period
     )
+
+
+class ReplyLanguage(NamedTuple):
+    """The language of a reply (ISO 639), its probability among the candidates, and whether it is another than the request's."""
+
+    code: str
+    probability: float
+    mismatch: bool | None  # None where the request's language is not known, or too little of the reply is letters
+
+
+def reply_language(text: str, asked: str | None, candidates: tuple[str, ...]) -> ReplyLanguage | None:
+    """What language a reply is in, None for one without letters.
+
+    `asked`: the language of the request; `candidates`: the languages that can be meant (all ISO 639). A mismatch needs a
+    probability of 0.9 and more than 20 letters. Indonesian and Malay are one language here.
+    """
+    head = text[:_HEAD]
+    letters = sum(map(str.isalpha, head))
+    if not letters:
+        return None
+    code, probability = identify(head, candidates)
+    if asked is None or letters <= MISMATCH_LETTERS:
+        return ReplyLanguage(code, probability, None)
+    return ReplyLanguage(code, probability, not same_language(code, asked) and probability >= MISMATCH_P)
+
+
+def iso_codes(countries: Mapping[str, Country]) -> dict[str, str]:
+    """ISO 639 code by FLORES-200 code, of the countries' languages and English."""
+    return {"eng_Latn": "en"} | {c.language: c.bcp47.partition("-")[0] for c in countries.values()}

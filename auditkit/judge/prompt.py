@@ -24,6 +24,8 @@ class JudgePrompt:
     task: str
     labels: tuple[str, ...]
     text: str
+    kind: str  # llm, or agent for one that takes several steps
+    max_tokens: int  # of an answer, unless the user says otherwise
 
 
 def load_judge_prompt(name: str, folder: Path | None = None) -> JudgePrompt:
@@ -43,6 +45,8 @@ def load_judge_prompt(name: str, folder: Path | None = None) -> JudgePrompt:
             task=str(head["task"]),
             labels=tuple(head["labels"]),
             text=match.group(2).strip(),
+            kind=str(head.get("kind", "llm")),
+            max_tokens=int(head.get("max_tokens", 512)),
         )
     except (yaml.YAMLError, KeyError, TypeError, ValueError) as error:
         raise ContentError(f"{path}:2: front matter needs name, version, task and labels ({error})") from None
@@ -58,12 +62,15 @@ def sanitise(text: str) -> str:
     )
 
 
-def quoted(text: str, key: str = "reply") -> tuple[str, str]:
-    """The text as a JSON string between two copies of a random mark, and the mark.
+def quoted(**texts: str) -> tuple[str, str]:
+    """Texts as the strings of one JSON object between two copies of a random mark, and the mark. Hidden characters are left out.
 
-    The mark is drawn anew for every call, so nothing in the text can close the quotation.
+    The mark is drawn anew for every call, so nothing in a text can close the quotation.
     """
+    shown = {name: sanitise(text) for name, text in texts.items()}
     while True:
         mark = f"⟦{secrets.token_hex(6)}⟧"
-        if mark not in text:
-            return f"{mark}\n{json.dumps({key: text}, ensure_ascii=False)}\n{mark}", mark
+        if not any(mark in text for text in shown.values()):
+            # JSON lets these two stand in a string, where they would look like the end of the line that is data
+            data = json.dumps(shown, ensure_ascii=False).replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+            return f"{mark}\n{data}\n{mark}", mark

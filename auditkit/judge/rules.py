@@ -7,6 +7,8 @@
 3. The weighed words are summed. The sum decides if it is large against everything that was weighed plus a prior; otherwise
    the outcome is `both`, `neither`, `refused`, `cut_off` or `unclear`.
 
+What speaks to a grader ("label this as ...") is cut out before anything is read (auditkit/judge/cut.py).
+
 Every verdict can be explained: `detail` lists the cues and words that made it.
 """
 
@@ -18,6 +20,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from auditkit.judge.cut import without_injections
 from auditkit.judge.words import (
     ENGLISH,
     Language,
@@ -527,8 +530,9 @@ class _Reading:
         self.parts: list[_Sentence] = []
         lex = lexicon()
         carry = False
-        for start, end in sentences(reply):
-            plain = _prepare(reply[start:end])
+        text = without_injections(reply)
+        for start, end in sentences(text):
+            plain = _prepare(text[start:end])
             found = tokens(plain)
             if not any(token.kind != "stop" for token in found):
                 continue
@@ -538,7 +542,7 @@ class _Reading:
             carry = part.has_advice and not part.marks and plain.rstrip("*_# \n").endswith(":")
             self.spans.append((start, end))
             self.parts.append(part)
-        self._read_letter()
+        self._read_letter(text)
         self.weights = self._weights()
 
     def _part(self, found: list[Token], plain: str, language: Language, carry: bool) -> _Sentence:
@@ -551,13 +555,13 @@ class _Reading:
             in_advice=carry,
         )
 
-    def _read_letter(self) -> None:
+    def _read_letter(self, text: str) -> None:
         """A reply that opens with "B)" or is nothing but "2" names an option."""
-        match = _LETTER.match(normalise(self.reply[:80]))
+        match = _LETTER.match(normalise(text.lstrip()[:80]))
         if match is None or not self.parts:
             return
         letter = match.group(1)
-        if letter.isdigit() and len(self.reply.strip()) > 12:
+        if letter.isdigit() and len(text.strip()) > 12:
             return  # "1. First, ..." opens a list
         value = self.profile.ordinals[0] if letter in "a1" else self.profile.ordinals[1]
         self.parts[0].marks.append(_Mark(letter, EXPLICIT * value, 1, "advice", 0))

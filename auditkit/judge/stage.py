@@ -6,83 +6,19 @@ import asyncio
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import aclosing
-from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
-from auditkit.data import ORDERS, data_dir
+from auditkit.data import ORDERS
 from auditkit.errors import AuditError
-from auditkit.identity import digest
-from auditkit.judge.prompt import load_judge_prompt
-from auditkit.judge.stance import PRESENTATIONS, Case, StanceJudge, Verdict
-from auditkit.models.base import Backend, Failure, Reply, Request
-from auditkit.plan import ModelSpec
+from auditkit.judge.investigator import InvestigatorJudge, Listener, investigate
+from auditkit.judge.names import Judge, ModelJudge, RulesJudge
+from auditkit.judge.structured import AnyCase
+from auditkit.judge.verdict import Verdict, flag_rows, verdict_row
+from auditkit.models.base import Backend, Reply, Request
 from auditkit.runner import StageResult, chunks
-from auditkit.store import Store, now, redact, storable
+from auditkit.store import Store, redact
 
-RULES = "rules"
-RULES_VERSION = (
-    1  # raise it when `rules.py` comes to read a reply otherwise: stored verdicts then belong to another judge
-)
 _BATCH = 200
-
-Listener = Callable[[str, Reply | Failure | None], None]  # judge, outcome of a call (None: a reading without a call)
-
-
-@dataclass
-class RulesJudge:
-    """The rule judge as the stage sees it."""
-
-    name: str = RULES
-    presentations: Sequence[str] = ("",)
-
-    def __post_init__(self) -> None:
-        from auditkit.judge.rules import Settings
-
-        words = (data_dir("prompts") / "judges" / "rules.yaml").read_text(encoding="utf-8")
-        config = {"version": RULES_VERSION, "words": digest("s1", words), "settings": asdict(Settings())}
-        self.key = digest("j1", {"name": RULES, **config})
-        self.row = {
-            "judge_key": self.key,
-            "name": RULES,
-            "kind": "rules",
-            "task": "stance",
-            "model": None,
-            "config": json.dumps(config),
-        }
-
-
-@dataclass
-class ModelJudge:
-    """A judge that is a model, with the backend that reaches it."""
-
-    stance: StanceJudge
-    presentations: Sequence[str] = PRESENTATIONS
-
-    def __post_init__(self) -> None:
-        self.name, self.key, self.row = self.stance.name, self.stance.key, self.stance.row
-
-
-def parse_judge(
-    name: str, parse_model: Callable[[str], ModelSpec], prompts: Path | None = None, order: str = "both"
-) -> RulesJudge | ModelJudge:
-    """The judge that a name means: `rules`, or NAME@MODEL with NAME a file of `prompts/judges`.
-
-    `order` says how the options are shown to a model judge: `both` (two readings), `ab` or `ba`.
-    Raises AuditError for an unknown judge or model.
-    """
-    if name == RULES:
-        return RulesJudge()
-    kind, at, model = name.partition("@")
-    if kind == RULES:
-        raise AuditError(f"judge {name!r}: the rule judge needs no model; write it as rules")
-    prompt = load_judge_prompt(kind, prompts)
-    if not at or not model:
-        raise AuditError(f"judge {name!r} needs a model; write it as {kind}@PROVIDER/MODEL")
-    if prompt.task != "stance":
-        raise AuditError(f"judge {name!r} has the task {prompt.task!r}; this version runs stance judges only")
-    spec = parse_model(model)
-    return ModelJudge(StanceJudge(spec, prompt), PRESENTATIONS if order == "both" else (order,))
 
 
 async def judge_by_rules(
@@ -106,24 +42,16 @@ async def judge_by_rules(
                 language=row["lang"],
                 truncated=row["status"] == "truncated",
             )
-            rows.append(
-                _row(
-                    row["request_key"],
-                    judge.key,
-                    "",
-                    Verdict(
-                        "ok",
-                        verdict.outcome,
-                        verdict.option_id,
-                        verdict.evidence,
-                        verdict.confidence,
-                        None,
-                        verdict.detail,
-                        "",
-                    ),
-                )
+            read = Verdict(
+                status="ok",
+                outcome=verdict.outcome,
+                option_id=verdict.option_id,
+                evidence=verdict.evidence,
+                confidence=verdict.confidence,
+                detail=verdict.detail,
             )
-        store.insert("verdicts", rows)
+            rows.append(verdict_row(row["request_key"], judge.key, "", read))
+        store.insert_verdicts(rows)
         result.done += len(rows)
         result.left -= len(rows)
         if listen is not None:
@@ -133,23 +61,6 @@ async def judge_by_rules(
         if stopped():
             break
     return result
-
-
-def _row(request_key: str, judge_key: str, presentation: str, verdict: Verdict) -> dict[str, Any]:
-    return {
-        "request_key": request_key,
-        "judge_key": judge_key,
-        "presentation": presentation,
-        "status": verdict.status,
-        "outcome": verdict.outcome,
-        "option_id": verdict.option_id,
-        "confidence": verdict.confidence,
-        "uncertain": verdict.uncertain,
-        "detail": json.dumps(verdict.detail, ensure_ascii=False),
-        "evidence": None if verdict.evidence is None else storable(verdict.evidence),
-        "raw": storable(verdict.raw),
-        "created_at": now(),
-    }
 
 
 async def judge_by_model(
@@ -164,17 +75,19 @@ async def judge_by_model(
     for reading in (0, 1):
         failed = store.asked_again(run_id, judge.key)
         jobs = [job for job in store.pending_verdicts(run_id, judge.key) if (job in failed) == (reading == 1)]
-        open_jobs: dict[str, tuple[Case, str]] = {}
+        open_jobs: dict[str, tuple[AnyCase, str]] = {}
         async with aclosing(backend.stream(_requests(store, run_id, judge, jobs, reading, open_jobs))) as stream:  # type: ignore[type-var]
             async for request, outcome in stream:
                 case, presentation = open_jobs[request.key]
                 kind: str | None = None
                 row = None
+                flags: list[dict[str, Any]] = []
                 if isinstance(outcome, Reply):
                     del open_jobs[request.key]
-                    verdict = judge.stance.read(case, presentation, outcome)
+                    verdict = judge.read(case, presentation, outcome)
                     if verdict.status == "ok" or reading == 1:
-                        row = _row(case.request_key, judge.key, presentation, verdict)
+                        row = verdict_row(case.request_key, judge.key, presentation, verdict)
+                        flags = flag_rows(case.request_key, judge.key, case.reply, verdict.flags)
                         result.done += 1
                         result.left -= 1
                     kind = "ok" if verdict.status == "ok" else "parse_failed"
@@ -191,6 +104,7 @@ async def judge_by_model(
                     presentation=presentation,
                     outcome=kind,
                     verdict=row,
+                    flags=flags,
                 )
                 if listen is not None:
                     listen(judge.name, outcome)
@@ -203,33 +117,20 @@ def _requests(
     judge: ModelJudge,
     jobs: Sequence[tuple[str, str]],
     reading: int,
-    open_jobs: dict[str, tuple[Case, str]],
+    open_jobs: dict[str, tuple[AnyCase, str]],
 ) -> Iterator[Request]:
     """The calls of a pass, built as they are wanted, so that a long run stays out of memory."""
     for batch in chunks(jobs, _BATCH):
-        for (_, presentation), row in zip(batch, store.cases(run_id, [key for key, _ in batch]), strict=True):
-            case = make_case(row)
-            request = judge.stance.request(case, presentation, reading)
+        for (_, presentation), case in zip(batch, judge.cases(store, run_id, [key for key, _ in batch]), strict=True):
+            request = judge.request(case, presentation, reading)
             open_jobs[request.key] = (case, presentation)
             yield request
-
-
-def make_case(row: Any) -> Case:
-    """A row of `Store.cases` as a judge sees it: the dilemma and the reply, and nothing of who asked."""
-    item, here = json.loads(row["item"]), json.loads(row["translation"] or row["item"])
-    return Case(
-        request_key=row["request_key"],
-        reply=row["text"],
-        scenario=" ".join(item["scenario"]),
-        options={o: here[o] for o in "ab"},
-        english={o: item[o] for o in "ab"},
-    )
 
 
 async def judge_all(
     store: Store,
     run_id: str,
-    judges: Sequence[RulesJudge | ModelJudge],
+    judges: Sequence[Judge],
     backend_for: Callable[[ModelJudge], Backend],
     stopped: Callable[[], bool],
     listen: Listener | None = None,
@@ -248,7 +149,10 @@ async def judge_all(
         try:
             backend = backend_for(judge)
             try:
-                total.merge(await judge_by_model(store, run_id, judge, backend, listen))
+                if isinstance(judge, InvestigatorJudge):
+                    total.merge(await investigate(store, run_id, judge, backend, listen))
+                else:
+                    total.merge(await judge_by_model(store, run_id, judge, backend, listen))
             finally:
                 await backend.aclose()
         except AuditError as error:  # this judge cannot be used; the others can

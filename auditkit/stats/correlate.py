@@ -203,17 +203,18 @@ def mid_ranks(values: npt.ArrayLike, weights: npt.ArrayLike | None = None) -> Ar
     v = np.asarray(values, dtype=np.float64)
     w = np.ones_like(v) if weights is None else np.asarray(weights, dtype=np.float64)
     v, w = np.broadcast_arrays(v, w)
-    if not v.shape[-1]:
+    if not v.size:
         return np.empty(v.shape)
-    order = np.argsort(v, axis=-1)
-    sorted_v = np.take_along_axis(v, order, axis=-1)
-    upto = np.cumsum(np.take_along_axis(w, order, axis=-1), axis=-1)
-    step = np.diff(sorted_v, axis=-1) > 1e-12
-    edge = np.ones((*step.shape[:-1], 1), dtype=bool)
-    before = np.concatenate([np.zeros_like(upto[..., :1]), upto[..., :-1]], axis=-1)
-    start = np.maximum.accumulate(np.where(np.concatenate([edge, step], axis=-1), before, -np.inf), axis=-1)
-    last = np.where(np.concatenate([step, edge], axis=-1), upto, np.inf)
-    end = np.minimum.accumulate(last[..., ::-1], axis=-1)[..., ::-1]
-    ranks = np.empty(v.shape)
-    np.put_along_axis(ranks, order, (start + end + 1) / 2, axis=-1)
-    return ranks
+    n = v.shape[-1]
+    order = (np.argsort(v.reshape(-1, n), axis=-1) + np.arange(0, v.size, n)[:, None]).ravel()
+    w_sorted = w.ravel()[order]
+    first_of_tie = np.empty(v.size, dtype=bool)
+    first_of_tie[1:] = np.diff(v.ravel()[order]) > 1e-12
+    first_of_tie[::n] = True
+    tie = np.cumsum(first_of_tie) - 1
+    size = np.bincount(tie, w_sorted)
+    in_row = w_sorted.reshape(-1, n).sum(axis=1)
+    ranks: Array = np.empty(v.size)
+    ranks[order] = (np.cumsum(size) - size / 2)[tie] + 0.5  # over all rows: what earlier rows hold is taken off below
+    ranks = ranks.reshape(-1, n) - (np.cumsum(in_row) - in_row)[:, None]
+    return ranks.reshape(v.shape)

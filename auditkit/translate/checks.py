@@ -35,6 +35,7 @@ IDENTIFY_LETTERS_DENSE = 20  # the same for Han, kana and Hangul, which say as m
 LANGUAGE_SURE = 0.90  # probability above which a wrong language is rejected; below, it is a near neighbour: suspect
 ENGLISH_SURE = 0.90  # probability above which a single sentence is called English
 ENGLISH_LETTERS = 20  # of the shortest sentence that is asked about
+SENTENCE_SURE = 0.95  # probability above which a single sentence is called another language; no reference reaches .90
 ENGLISH_RUN = 3  # consecutive words that the English source has too; two can be names, or cognates ("is in")
 SENTENCE_LENGTH = 4.5  # limit of |length_score|, under which shorter sentences get more room; the references reach 4.4
 SENTENCE_LENGTH_DENSE = 5.5  # for Han, kana, Hangul, where each letter weighs more; the references reach 5.0
@@ -45,6 +46,9 @@ LOOP_WORDS = 4  # length of such a run in words
 LOOP_LETTERS = 8  # and in letters, for scripts that write no spaces
 LOOP_ADJACENT = (4, 80)  # signs of a run that follows itself directly, from anywhere in a word
 LOOP_SHORT = 5  # times that a run of fewer signs, or one sign, must follow itself: Albanian has "jetë të të" in earnest
+WORDING_SIGNS = (4, 2)  # length of the runs that an option is compared by; the second for Han, kana and Hangul
+WORDING = (0.28, 0.40)  # share of them that the scenario holds too; the references reach down to 0.30 and 0.43
+BACK_CHRF = 35.0  # chrF++ of the stored back-translation; the references reach down to 41
 STEM_SHARE = 0.6  # of a country name's letters that its cases share ("Suomi", "Suomessa")
 
 # Statuses of a line that a finding of this severity tells nothing new about: it is marked already, or a person has
@@ -54,7 +58,7 @@ SETTLED: dict[Severity, tuple[str, ...]] = {
     "reject": ("rejected",),
 }
 
-_UNSPACED = ("Jpan", "Hans", "Hant", "Thai", "Khmr", "Laoo", "Mymr")  # no spaces between words
+UNSPACED = ("Jpan", "Hans", "Hant", "Thai", "Khmr", "Laoo", "Mymr")  # no spaces between words
 _DENSE = ("Jpan", "Hans", "Hant", "Hang")
 _NO_STOP = ("Thai", "Laoo")  # sentences end without a sign
 _STOPS = ".!?…。！？։;\u037e؟।෴။។"  # ";" (and U+037E) asks in Greek
@@ -171,9 +175,10 @@ def check_language(code: str, content: Content) -> list[CheckedLine]:
         name = (line.kind, line.id, line.country, line.translator)
         old = stale(line, content)
         found = [] if old else check_line(line, to, content)
-        if name in seen:
-            found.append(Finding("duplicate", "", f"a second line of translator {line.translator!r}", "suspect"))
-        seen.add(name)
+        if not old:  # a stale one is never sent, so that it is in nobody's way
+            if name in seen:
+                found.append(Finding("duplicate", "", f"a second line of translator {line.translator!r}", "suspect"))
+            seen.add(name)
         checked.append(CheckedLine(number, line, old, tuple(found)))
     return checked
 
@@ -192,13 +197,13 @@ def check_line(line: Translation, to: Target, content: Content) -> list[Finding]
     if source is None:
         return [Finding("source", "", "there is no English text of this id", "reject")]
     if isinstance(line.text, DilemmaText) and isinstance(source, DilemmaText):
-        return check_text(line.text, source, to)
+        return [*check_text(line.text, source, to), *_back(line)]
     assert isinstance(line.text, str)
     assert isinstance(source, str)
     found = check_plain(line.text, source, to)
     if line.kind == "persona" and letters(line.text):
         found += _persona(line.text, content.countries[line.country], to)
-    return found
+    return [*found, *_back(line)]
 
 
 def status_for(findings: Sequence[Finding]) -> Literal["ok", "suspect", "rejected"]:
@@ -230,6 +235,7 @@ def check_text(text: DilemmaText, source: DilemmaText, to: Target) -> list[Findi
     found += _digits("scenario", " ".join(text.scenario), " ".join(source.scenario))
     found += [f for field in FIELDS for f in _digits(field, getattr(text, field), getattr(source, field))]
     found += _options(text)
+    found += _wording(text, source, to)
     found += _lengths(text, source, to)
     found += _repetition(text, source, to)
     return found
@@ -369,6 +375,9 @@ def _english(field: str, text: str, source: str, to: Target, *, sentence: bool) 
         if code == "en" and probability >= ENGLISH_SURE:
             yield Finding("english", field, f"looks like English ({probability:.2f}): {_quote(text)}", "reject")
             return
+        known = to.iso in identifier(to.candidates).labels
+        if known and not same_language(code, to.iso) and probability >= SENTENCE_SURE:
+            yield Finding("language", field, f"identified as {code} ({probability:.2f}), not {to.iso}", "suspect")
     runs = english_runs(text, source)
     if runs:
         yield Finding("english", field, f"words of the source: {_quote(max(runs, key=len))}", "suspect")
@@ -423,6 +432,44 @@ def _options(text: DilemmaText) -> Iterator[Finding]:
             yield Finding("options", field, f"does not hold {' and '.join(missing)} word for word", "suspect")
         elif not any(one[1] <= two[0] for one in at[order[0]] for two in at[order[1]]):
             yield Finding("order", field, f"{order[0]} does not stand before {order[1]}", "reject")
+
+
+def options_agree(text: DilemmaText) -> bool:
+    """Whether both questions hold both options word for word, each in its order."""
+    return not any(_options(text))
+
+
+def _wording(text: DilemmaText, source: DilemmaText, to: Target) -> Iterator[Finding]:
+    """Options that the English scenario words as the option does, and the translated one does not."""
+    dense = to.script in _DENSE
+    for field in ("a", "b"):
+        if wording_share(getattr(source, field), source.scenario, WORDING_SIGNS[0]) < WORDING[0]:
+            continue
+        share = wording_share(getattr(text, field), text.scenario, WORDING_SIGNS[dense])
+        if share < WORDING[dense]:
+            yield Finding("wording", field, f"only {share:.0%} of it is worded as in the scenario", "suspect")
+
+
+def wording_share(option: str, scenario: Sequence[str], size: int) -> float:
+    """The share of an option's runs of `size` letters (or spaces) that its scenario holds too, 1.0 for too short an option.
+
+    Runs of letters and no words, because most of the languages inflect.
+    """
+    runs = _letter_runs(option, size)
+    known = set().union(*(_letter_runs(sentence, size) for sentence in scenario))
+    return len(runs & known) / len(runs) if runs else 1.0
+
+
+def _letter_runs(text: str, size: int) -> set[str]:
+    plain = "".join(c for c in unicodedata.normalize("NFC", text).casefold() if c == " " or letters(c))
+    return {plain[i : i + size] for i in range(len(plain) - size + 1)}
+
+
+def _back(line: Translation) -> Iterator[Finding]:
+    """A back-translation that is far from the source, by the score that the line keeps."""
+    chrf = line.checks.get("chrf")
+    if line.back is not None and isinstance(chrf, int | float) and chrf < BACK_CHRF:
+        yield Finding("back", "", f"chrF++ of the back-translation is {chrf:.1f}", "suspect")
 
 
 def _persona(text: str, country: Country, to: Target) -> Iterator[Finding]:
@@ -494,7 +541,7 @@ def loop(text: str, script: str) -> str | None:
         match = pattern.search(folded)
         if match:
             return match.group(1)
-    if script in _UNSPACED:
+    if script in UNSPACED:
         units: Sequence[str] = [c for c in folded if c.isalnum() or unicodedata.category(c)[0] == "M"]
         size, joint = LOOP_LETTERS, ""
     else:

@@ -1,4 +1,5 @@
-"""chrF++ and BLEU by sacrebleu, in per cent (0 to 100), of back-translations against the English source.
+"""chrF++ and BLEU by sacrebleu, in per cent (0 to 100): of back-translations against the English source, and of translations
+against the reference translations.
 
 A back-translation is English made from the translation by somebody who did not see the source. Its score is about the pair of
 translators: a low one points at a line worth reading, a high one does not prove that a line reads well.
@@ -6,13 +7,16 @@ translators: a low one points at a line worth reading, a high one does not prove
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from auditkit.data import Content, DilemmaText, Translation
+from auditkit.data import Content, DilemmaText, Translation, data_dir, load_translations
 from auditkit.errors import MissingExtra
-from auditkit.translate.checks import source_of
+from auditkit.plan import SEND
+from auditkit.translate.checks import source_of, stale
+
+REFERENCE = "reference"  # the translator of the lines that ship
 
 
 @dataclass(frozen=True)
@@ -80,3 +84,23 @@ def back_pair(line: Translation, content: Content) -> tuple[str, str] | None:
     if line.back is None or source is None:
         return None
     return running(line.back), running(source)
+
+
+def references(code: str, content: Content) -> dict[tuple[str, str, str], DilemmaText | str]:
+    """The reference translations of the present English text by (kind, id, country): the folder's own before those that ship."""
+    found: dict[tuple[str, str, str], DilemmaText | str] = {}
+    for folder in (data_dir("translations"), content.translations_dir):
+        for line in load_translations(folder / f"{code}.jsonl"):
+            if line.translator == REFERENCE and line.status in SEND and not stale(line, content):
+                found[line.kind, line.id, line.country] = line.text
+    return found
+
+
+def reference_pair(
+    line: Translation, known: Mapping[tuple[str, str, str], DilemmaText | str]
+) -> tuple[str, str] | None:
+    """(translation, reference translation) of a line, None where there is none, or the line is one itself."""
+    reference = known.get((line.kind, line.id, line.country))
+    if reference is None or line.translator == REFERENCE:
+        return None
+    return running(line.text), running(reference)
