@@ -82,7 +82,7 @@ def load_yaml(path: Path) -> _Mapping:
 Model = TypeVar("Model", bound=BaseModel)
 
 
-def _build(model: type[Model], value: object, path: Path, line: int | None, what: str = "") -> Model:
+def build(model: type[Model], value: object, path: Path, line: int | None, what: str = "") -> Model:
     """`value` as a `model`, or a ContentError that names the field."""
     try:
         return model.model_validate(value)
@@ -95,19 +95,19 @@ def _build(model: type[Model], value: object, path: Path, line: int | None, what
         raise ContentError(f"{place}: {label + ': ' if label else ''}{reason}") from None
 
 
-class _Strict(BaseModel):
+class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
 
 
 # ------------------------------------------------------------------------------------------------------ the bank
 
 
-class Poles(_Strict):
+class Poles(Strict):
     first: str
     second: str
 
 
-class Dimension(_Strict):
+class Dimension(Strict):
     """A dimension of culture. A high score and option `a` of every dilemma stand for the first pole."""
 
     name: str
@@ -119,7 +119,7 @@ class Dimension(_Strict):
     keywords: tuple[str, ...] = ()
 
 
-class Messages(_Strict):
+class Messages(Strict):
     """What surrounds a scenario, in English."""
 
     version: int
@@ -134,7 +134,7 @@ class Messages(_Strict):
         return value
 
 
-class Dilemma(_Strict):
+class Dilemma(Strict):
     """An advice request with two options. `a` takes the first pole of its dimension, `b` the second."""
 
     id: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
@@ -186,7 +186,7 @@ class Dilemma(_Strict):
         return digest("i1", {"id": self.id, "dimension": self.dimension, **self.text.model_dump()})
 
 
-class DilemmaText(_Strict):
+class DilemmaText(Strict):
     """The words of a dilemma in one language."""
 
     scenario: tuple[str, ...] = Field(min_length=1)
@@ -207,7 +207,7 @@ class DilemmaText(_Strict):
 # ------------------------------------------------------------------------------------------- countries, personas
 
 
-class Country(_Strict):
+class Country(Strict):
     """A country with its scores by edition (`scores["paper"]["idv"]`, 0 to 120) and its language."""
 
     iso3: str = Field(pattern=r"^[A-Z]{3}$")
@@ -238,7 +238,7 @@ class Country(_Strict):
         return value
 
 
-class Template(_Strict):
+class Template(Strict):
     """A persona sentence with a place for the country's name."""
 
     id: str
@@ -260,7 +260,7 @@ class Template(_Strict):
 # --------------------------------------------------------------------------------------------------- translations
 
 
-class Translation(_Strict):
+class Translation(Strict):
     """One line of `translations/<language>.jsonl`: a dilemma, the instruction, or a persona sentence."""
 
     kind: Literal["dilemma", "instruction", "persona"]
@@ -358,7 +358,7 @@ def load_dimensions(folder: Path) -> dict[str, Dimension]:
     if not path.exists():  # a user's own bank for the usual dimensions need not repeat them
         path = data_dir("prompts") / "dimensions.yaml"
     return {
-        name: _build(Dimension, {"name": name, **value}, path, value.line, name)
+        name: build(Dimension, {"name": name, **value}, path, value.line, name)
         for name, value in load_yaml(path).items()
     }
 
@@ -367,7 +367,7 @@ def load_messages(folder: Path) -> Messages:
     path = folder / "messages.yaml"
     if not path.exists():
         path = data_dir("prompts") / "messages.yaml"
-    return _build(Messages, load_yaml(path), path, None)
+    return build(Messages, load_yaml(path), path, None)
 
 
 def load_dilemmas(folder: Path, dimensions: dict[str, Dimension], messages: Messages) -> dict[str, Dilemma]:
@@ -390,7 +390,7 @@ def load_dilemmas(folder: Path, dimensions: dict[str, Dimension], messages: Mess
                     f"{path}:{top.line}: every entry of 'dilemmas' needs names and values, found {entry!r}"
                 )
             body = {"dimension": name, "question": messages.question, **entry}
-            dilemma = _build(Dilemma, body, path, entry.line, str(entry.get("id", "")))
+            dilemma = build(Dilemma, body, path, entry.line, str(entry.get("id", "")))
             if dilemma.id in dilemmas:
                 raise _duplicate(path, entry.line, "dilemma", dilemma.id)
             dilemmas[dilemma.id] = dilemma
@@ -408,7 +408,7 @@ def load_countries(folder: Path) -> tuple[dict[str, Country], dict[str, str]]:
     for iso3, entry in (top.get("countries") or {}).items():
         if not isinstance(entry, _Mapping):
             raise ContentError(f"{path}:{top.line}: country {iso3!r} needs names and values")
-        country = _build(Country, {"iso3": iso3, **entry}, path, entry.line, iso3)
+        country = build(Country, {"iso3": iso3, **entry}, path, entry.line, iso3)
         if country.iso2 in iso2:
             raise _duplicate(path, entry.line, "ISO code", country.iso2)
         iso2[country.iso2] = iso3
@@ -431,7 +431,7 @@ def load_templates(folder: Path) -> tuple[dict[str, Template], str]:
     templates: dict[str, Template] = {}
     entries = top.get("templates")
     for entry in entries if isinstance(entries, list) else []:
-        template = _build(Template, entry, path, getattr(entry, "line", None), "template")
+        template = build(Template, entry, path, getattr(entry, "line", None), "template")
         if template.id in templates:
             raise _duplicate(path, entry.line, "template", template.id)
         templates[template.id] = template
@@ -454,7 +454,7 @@ def load_translations(path: Path) -> list[Translation]:
                         value = json.loads(line)
                     except json.JSONDecodeError as error:
                         raise ContentError(f"{path}:{number}: not JSON: {error.msg}") from None
-                    lines.append(_build(Translation, value, path, number))
+                    lines.append(build(Translation, value, path, number))
     except (OSError, UnicodeDecodeError) as error:
         raise ContentError(f"{path}: cannot be read: {error}") from None
     return lines

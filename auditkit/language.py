@@ -36,22 +36,34 @@ def script_share(text: str, script: str) -> float:
 
 
 @cache
-def identifier(candidates: tuple[str, ...]) -> Any:
-    """py3langid restricted to some languages (ISO 639 codes). Reading its model takes most of a second, so it is kept."""
+def _identifier() -> Any:
+    """py3langid with all of its languages. Reading its model takes most of a second and 85 MB, so one serves every question."""
     from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
-    made = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
-    made.set_languages([code for code in candidates if code in made.labels])
-    return made
+    return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
+
+
+@cache
+def known_languages() -> frozenset[str]:
+    """The ISO 639 codes of the languages that can be told."""
+    return frozenset(_identifier().labels)
+
+
+def chances(text: str, candidates: tuple[str, ...]) -> dict[str, float]:
+    """The probability of each candidate language (ISO 639 codes) among the candidates that can be told.
+
+    py3langid: naive Bayes over byte n-grams, after Lui and Baldwin (2012). Restricted to some languages, it is the share among
+    those. A text that is like none of them has them all alike.
+    """
+    every = {str(code): float(chance) for code, chance in _identifier().rank(text)}
+    wanted = [code for code in candidates if code in every]
+    total = sum(every[code] for code in wanted)
+    return {code: every[code] / total if total else 1 / len(wanted) for code in wanted}
 
 
 def identify(text: str, candidates: tuple[str, ...]) -> tuple[str, float]:
-    """The likeliest of the candidate languages (ISO 639 codes) and its probability among them.
-
-    py3langid: naive Bayes over byte n-grams, after Lui and Baldwin (2012).
-    """
-    code, probability = identifier(candidates).classify(text)
-    return str(code), float(probability)
+    """The likeliest of the candidate languages (ISO 639 codes) and its probability among them."""
+    return max(chances(text, candidates).items(), key=lambda pair: pair[1])
 
 
 def same_language(a: str, b: str) -> bool:

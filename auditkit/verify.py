@@ -30,8 +30,11 @@ def check(store: Store) -> Iterator[Check]:
         ),
         (
             "verdicts on degenerate replies",
-            "select v.request_key from verdicts v join screens using (request_key) join judges j on j.judge_key = v.judge_key"
-            " where degenerate is not null and j.kind <> 'published'",  # authors of imported data judged what they judged
+            # the authors of imported data judged what they judged
+            (
+                "select v.request_key from verdicts v join screens using (request_key) join judges j on j.judge_key = v.judge_key"
+                " where degenerate is not null and j.kind <> 'published'"
+            ),
         ),
     ):
         wrong = [str(row[0]) for row in store.rows(sql)]

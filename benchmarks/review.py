@@ -39,10 +39,15 @@ class Timed(ReviewScreen):
     def __init__(self, session):
         super().__init__(session)
         self.drawn = asyncio.Event()
+        self.at = 0.0
 
     def refresh_all(self):
         super().refresh_all()
-        self.call_after_refresh(self.drawn.set)
+        self.call_after_refresh(self._drawn_now)
+
+    def _drawn_now(self):
+        self.at = time.perf_counter()  # here, since Textual's test driver goes on only once the whole process is idle
+        self.drawn.set()
 
 
 async def measure(path: Path, blind: bool, keys: int) -> tuple[float, list[float], float]:
@@ -54,7 +59,7 @@ async def measure(path: Path, blind: bool, keys: int) -> tuple[float, list[float
         app = ReviewApp(lambda: screen)
         async with app.run_test(size=(140, 40)):
             await screen.drawn.wait()
-            first = time.perf_counter() - begun
+            first = screen.at - begun
             await app.workers.wait_for_complete()
             counted = time.perf_counter() - begun
             times = []
@@ -63,7 +68,7 @@ async def measure(path: Path, blind: bool, keys: int) -> tuple[float, list[float
                 pressed = time.perf_counter()
                 app.simulate_key(key)
                 await screen.drawn.wait()
-                times.append(time.perf_counter() - pressed)
+                times.append(screen.at - pressed)
     return first, times, counted
 
 

@@ -55,7 +55,9 @@ def review(
 
     async def drive() -> Any:
         with Store.annotate(db) as store:
-            made = Scope(store.latest_run()["run_id"], scope.pop("reviewer", "ann"), scope.pop("fields", FIELDS), **scope)
+            made = Scope(
+                store.latest_run()["run_id"], scope.pop("reviewer", "ann"), scope.pop("fields", FIELDS), **scope
+            )
             session = Session(store, made, filters, clock=lambda: 0.0)
             async with running(lambda: ReviewScreen(session), size) as pilot:
                 return await act(pilot, session)

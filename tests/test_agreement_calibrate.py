@@ -55,6 +55,15 @@ def test_a_file_of_labelled_replies_measures_the_rules(auditkit, labelled, isola
         assert text in done.out
 
 
+def test_the_detector_is_measured_like_a_judge(auditkit, labelled, isolated):
+    """The rule layer for culture reads the same table; its stereotypes are compared with people's, any or none."""
+    done = auditkit("judge", "calibrate", "--judge", "detector", "--judge", "rules", "--labels", labelled)
+    assert done.code == 0, done.err
+    ((specificity, _, _, n, _),) = kept(isolated / "auditkit.db", "specificity_stereotype")
+    assert (specificity, n) == (1.0, 60)
+    assert "detector on labelled.csv" in done.out and "rules on labelled.csv" in done.out
+
+
 def test_the_same_file_again_changes_nothing(auditkit, labelled, isolated):
     """A second calibration on the same file reads nothing anew, doubles no label and gives the same figures."""
     counts = "select (select count(*) from labels), (select count(*) from replies), (select count(*) from verdicts)"

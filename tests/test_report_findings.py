@@ -239,6 +239,19 @@ def test_mixed_model_has_its_terms(audit):
     assert (table["low"] < table["beta"]).all()
 
 
+def test_many_mixed_models_are_fitted_when_asked_for(tmp_path, monkeypatch):
+    """Above the number that is fitted unasked, the table is empty and a note says how to get it."""
+    from auditkit.report import findings as module
+
+    monkeypatch.setattr(module, "MOST_FITS", 0)
+    db = tmp_path / "a.db"
+    run(db, *IDV, "-m", "persona", "--model", "mock/coin")
+    without = found(db)
+    assert not len(without.tables["mixed"])
+    assert any("--mixed" in note for note in without.notes)
+    assert len(found(db, mixed=True).tables["mixed"])
+
+
 def test_mocks_are_named_as_no_result(audit):
     """A report of scripted models says that they are no result, before anything else."""
     _, _, findings = audit

@@ -25,6 +25,7 @@ COMMANDS = {
     "bank": ("bank", "Check the dilemmas, or print the bank's card."),
     "translate": ("translate", "Check the translations, and print their quality table."),
     "models": ("models", "What can be named after --model."),
+    "detect": ("detect", "What rules find in the replies: classes, stereotypes, voices, languages; and why."),
     "agreement": ("agreement", "How far judges, rules and people agree; whether a judge passes."),
     "verify": ("verify", "Derive every key in the database again and compare."),
     "why": ("verify", "Why two requests are not the same: the fields that differ."),

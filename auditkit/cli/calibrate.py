@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from auditkit.cli.common import content_options, db_option, hold_budget, load, run_option
+from auditkit.cli.common import content_options, db_option, hold_budget, load, names, own_countries, run_option
 from auditkit.cli.judge import call_options, connect, make_panel, run_judges
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from auditkit.agreement.calibrate import Metric
+    from auditkit.detect.stage import DetectorJudge
     from auditkit.judge.names import Judge
     from auditkit.store import Store
 
@@ -66,7 +67,9 @@ def calibrate(**options: Any) -> int:
 
     from auditkit.agreement.calibrate import from_file, from_review
     from auditkit.cli.agreement import find_sample
+    from auditkit.cli.detect import read_replies
     from auditkit.cli.render import console, visible
+    from auditkit.detect.stage import DETECTOR, DetectorJudge
     from auditkit.errors import AuditError
     from auditkit.models.registry import preflight
     from auditkit.runner import screen
@@ -75,7 +78,18 @@ def calibrate(**options: Any) -> int:
     if options["labels"] and (options["sample"] or options["run_name"]):
         raise AuditError("--labels brings its own replies; leave --run and --sample out")
     err = console(stderr=True)
-    panel = make_panel({**options, "second_judges": (), "second_share": 0.0, "consensus": None})
+    wanted = names(options["judges"])
+    panel = make_panel(
+        {
+            **options,
+            "judges": [n for n in wanted if n != DETECTOR],
+            "second_judges": (),
+            "second_share": 0.0,
+            "consensus": None,
+        }
+    )
+    detector = DetectorJudge(options["personas"]) if DETECTOR in wanted else None
+    judges: list[Judge | DetectorJudge] = [*panel.judges, *([detector] if detector else [])]
     connection = connect(options)
     if not options["labels"]:
         Store.read(options["db"]).close()  # a missing database is an error here, not a new file
@@ -96,12 +110,17 @@ def calibrate(**options: Any) -> int:
         hold_budget(
             store, run_id, connection.budget, panel.specs, options["budget"], allow_unpriced=options["allow_unpriced"]
         )
-        panel.ask(store, run_id)
-        screen(store, run_id)
+        if panel.judges:
+            panel.ask(store, run_id)
+        screen(store, run_id, own_countries(options["personas"]))
         errors = run_judges(store, run_id, panel, connection, err)
-        left = sum(len(store.pending_verdicts(run_id, judge.key)) for judge in panel.judges)
+        if detector and not connection.stop.requested:
+            store.ask_judge(run_id, detector.row, detector.presentations)
+            if read_replies(store, run_id, detector, err):
+                connection.stop.request("interrupted")
+        left = sum(len(store.pending_verdicts(run_id, judge.key)) for judge in judges)
         out = console()
-        for judge in panel.judges:
+        for judge in judges:
             if not store.pending_verdicts(run_id, judge.key):
                 _report(store, out, run_id, judge, label_set)
     for name, message in errors.items():
@@ -114,7 +133,7 @@ def calibrate(**options: Any) -> int:
     return 1 if left else 0
 
 
-def _report(store: Store, out: Console, run_id: str, judge: Judge, label_set: str) -> None:
+def _report(store: Store, out: Console, run_id: str, judge: Judge | DetectorJudge, label_set: str) -> None:
     """Measure a judge that has read everything, keep the figures and print those over all replies."""
     from rich.text import Text
 

@@ -11,7 +11,7 @@ import click
 from auditkit.errors import AuditError, unknown
 
 if TYPE_CHECKING:
-    from auditkit.data import Content
+    from auditkit.data import Content, Country
     from auditkit.limits import Budget
     from auditkit.plan import ModelSpec
     from auditkit.store import Store
@@ -48,6 +48,13 @@ def load(prompts: Path | None, personas: Path | None, translations: Path | None)
     from auditkit.data import load_content
 
     return load_content(prompts, personas, translations)
+
+
+def own_countries(personas: Path | None) -> dict[str, Country] | None:
+    """The countries of a user's own folder; None for those that ship."""
+    from auditkit.data import load_countries
+
+    return load_countries(personas)[0] if personas else None
 
 
 def names(values: tuple[str, ...]) -> list[str]:

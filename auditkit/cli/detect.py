@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from auditkit.detect.rules import Detection
+    from auditkit.detect.stage import DetectorJudge
     from auditkit.store import Store
 
 _CLASSES = ("none", "persona_only", "cultural_reasoning")
@@ -51,36 +52,27 @@ detect.add_command(individuation)
 
 
 def _run(options: Mapping[str, Any]) -> int:
-    from auditkit.cli.progress import StageProgress
     from auditkit.cli.render import console
-    from auditkit.detect.stage import DetectorJudge, detect_run
-    from auditkit.limits import Stop
-    from auditkit.runner import guarded, screen
+    from auditkit.detect.stage import DetectorJudge
+    from auditkit.importers import require_texts
+    from auditkit.runner import screen
     from auditkit.store import Store
 
     Store.read(options["db"]).close()  # a missing database is an error here, not a new file
     judge = DetectorJudge(options["personas"])
-    err, stop = console(stderr=True), Stop()
+    err = console(stderr=True)
     with Store.open(options["db"]) as store:
-        run_id = store.latest_run(options["run_name"])["run_id"]
+        run = store.latest_run(options["run_name"])
+        require_texts(dict(run))
+        run_id = run["run_id"]
         store.ask_judge(run_id, judge.row, judge.presentations)
         screen(store, run_id, judge.detector.lexicon.countries)
-        total = len(store.pending_verdicts(run_id, judge.key))
-        if total:
-            with StageProgress(err, "reading", total, priced=False) as progress:
-                asyncio.run(
-                    guarded(
-                        lambda: detect_run(store, run_id, judge, lambda: stop.requested, lambda: progress.saw(None)),
-                        stop,
-                        lambda: progress.note("stopping after this batch (Ctrl-C again to stop at once)"),
-                        lambda: progress.note("stopped"),
-                    )
-                )
+        stopped = read_replies(store, run_id, judge, err)
         left = len(store.pending_verdicts(run_id, judge.key))
         out = console()
         _print_classes(out, store, run_id, judge.key)
         _print_countries(out, store, run_id, judge.key, options["top"])
-        _print_languages(out, store, run_id)
+        _print_languages(out, store, run_id, options["top"])
     out.print(
         "Read by rules, without a model: exploratory until the detector is calibrated on labelled replies (docs/detector.md).",
         style="dim",
@@ -88,25 +80,41 @@ def _run(options: Mapping[str, Any]) -> int:
     )
     if left:
         err.print(f"{left} replies left; the same command goes on", style="yellow", highlight=False)
-    return 130 if stop.requested else 1 if left else 0
+    return 130 if stopped else 1 if left else 0
+
+
+def read_replies(store: Store, run_id: str, judge: DetectorJudge, err: Console) -> bool:
+    """Let the detector read what it has not read; True if somebody stopped it."""
+    from auditkit.cli.progress import StageProgress
+    from auditkit.detect.stage import detect_run
+    from auditkit.limits import Stop
+    from auditkit.runner import guarded
+
+    stop = Stop()
+    total = len(store.pending_verdicts(run_id, judge.key))
+    if total:
+        with StageProgress(err, "reading", total, priced=False) as progress:
+            asyncio.run(
+                guarded(
+                    lambda: detect_run(store, run_id, judge, lambda: stop.requested, lambda: progress.saw(None)),
+                    stop,
+                    lambda: progress.note("stopping after this batch (Ctrl-C again to stop at once)"),
+                    lambda: progress.note("stopped"),
+                )
+            )
+    return stop.requested
 
 
 def _print_classes(out: Console, store: Store, run_id: str, judge_key: str) -> None:
     """Per model and mode: the three classes, and the share of replies with a stereotype. The unit is the reply."""
+    from rich.text import Text
+
     from auditkit.cli.render import table
 
     shown = table("Reasoning class and stereotypes, share of replies")
     for name in ("model", "mode"):
-        shown.add_column(name, overflow="fold")
-    for name in (
-        "n",
-        "none",
-        "persona only",
-        "cultural reasoning",
-        "stereotype [95 %]",
-        "severity 2-3",
-        "wrong language",
-    ):
+        shown.add_column(name, overflow="fold", min_width=9)
+    for name in ("n", "none", "persona", "cultural", "stereotype [95 %]", "grave", "foreign span"):
         shown.add_column(name, justify="right", no_wrap=True)
     for row in store.rows(
         "with f as (select request_key, max(family = 'stereotype') as s, max(family = 'stereotype' and severity > 1) as severe,"
@@ -121,8 +129,13 @@ def _print_classes(out: Console, store: Store, run_id: str, judge_key: str) -> N
         n = row["n"]
         classes = [f"{row[name] / n:.0%}" for name in _CLASSES]
         rest = [f"{row[name] / n:.0%}" for name in ("severe", "h")]
-        shown.add_row(row["model"], row["mode"], str(n), *classes, _share(row["s"], n), *rest)
+        shown.add_row(Text(row["model"]), row["mode"], str(n), *classes, _share(row["s"], n), *rest)
     out.print(shown)
+    out.print(
+        "persona: marked, but no reason; cultural: a cultural premise is offered; grave: a stereotype of severity 2 or 3; "
+        "foreign span: words of another language offered as the country's.",
+        style="dim", highlight=False,
+    )  # fmt: skip
 
 
 def _print_countries(out: Console, store: Store, run_id: str, judge_key: str, top: int) -> None:
@@ -138,8 +151,8 @@ def _print_countries(out: Console, store: Store, run_id: str, judge_key: str, to
             (run_id, judge_key),
         )
     )
-    if rows:
-        shown = table(f"\nStereotyped share by country (highest {min(top, len(rows))} of {len(rows)})")
+    if any(row["s"] for row in rows):
+        shown = table(f"\nStereotyped share by country, highest {min(top, len(rows))} of {len(rows)}")
         shown.add_column("country")
         for name in ("replies", "stereotype [95 %]"):
             shown.add_column(name, justify="right", no_wrap=True)
@@ -148,8 +161,10 @@ def _print_countries(out: Console, store: Store, run_id: str, judge_key: str, to
         out.print(shown)
 
 
-def _print_languages(out: Console, store: Store, run_id: str) -> None:
+def _print_languages(out: Console, store: Store, run_id: str, top: int) -> None:
     """Replies in another language than their request, per language and model; languages without any are left out."""
+    from rich.text import Text
+
     from auditkit.cli.render import table
     from auditkit.judge.gate import GATE_KEY
 
@@ -164,23 +179,23 @@ def _print_languages(out: Console, store: Store, run_id: str) -> None:
     if not rows:
         out.print("\nNo reply is in another language than its request.", highlight=False)
         return
-    shown = table("\nReplies in another language than their request")
+    shown = table(f"\nReplies in another language than their request, highest {min(top, len(rows))} of {len(rows)}")
     for name in ("asked in", "model"):
         shown.add_column(name, overflow="fold")
     for name in ("replies", "another language [95 %]"):
         shown.add_column(name, justify="right", no_wrap=True)
-    for row in rows:
-        shown.add_row(row["lang"], row["model"], str(row["n"]), _share(row["m"], row["n"]))
+    for row in rows[:top]:
+        shown.add_row(row["lang"], Text(row["model"]), str(row["n"]), _share(row["m"], row["n"]))
     out.print(shown)
 
 
 def _share(count: int, n: int) -> str:
     """A share with its Wilson interval, as if replies were independent."""
-    from auditkit.cli.render import interval
     from auditkit.stats.agree import wilson
 
     found = wilson(count, n)
-    return f"{count / n:.0%}{interval(found.low, found.high)}"
+    limits = "" if found.low is None or found.high is None else f" [{100 * found.low:.0f}, {100 * found.high:.0f}]"
+    return f"{count / n:.0%}{limits}"
 
 
 @detect.command()

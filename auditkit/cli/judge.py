@@ -14,6 +14,7 @@ from auditkit.cli.common import (
     edition_option,
     hold_budget,
     names,
+    own_countries,
     parameters,
     run_option,
 )
@@ -256,7 +257,7 @@ def judge(ctx: click.Context, /, **options: Any) -> int:
         )
         panel.ask(store, run_id)
         warn_of_own_family(store, run_id, panel, err)
-        screen(store, run_id)
+        screen(store, run_id, own_countries(options["personas"]))
         errors = run_judges(store, run_id, panel, connection, err)
         summary = summarise(store, run_id, options["edition"], panel.alone(store, run_id))
         left = panel.left(store, run_id)

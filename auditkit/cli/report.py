@@ -66,6 +66,9 @@ FIGURES = ("svg", "pdf", "png")
     type=click.Choice(["kharchenko"]),
     help="Also compute the published figures in the published way, labelled so.",
 )
+@click.option(
+    "--mixed", is_flag=True, help="Fit mixed models however many there are; by default up to ten (models x dimensions)."
+)
 @click.option("--seed", type=int, help="Of resampling and permutations; default: 20240601.")
 @click.option("--formats", multiple=True, metavar="NAME", help="Of figures: svg, pdf, png. Default: all three.")
 @click.option("--no-figures", is_flag=True, help="Tables and text only.")
@@ -107,6 +110,7 @@ def report(**options: Any) -> int:
         ci=options["ci"],
         pairs=tuple(_pair(value, content) for value in options["pairs"]),
         replicate=options["replicate"] is not None,
+        mixed=options["mixed"],
     )
     with Store.read(options["db"]) as store:
         runs = [store.latest_run(name) for name in options["run_names"] or [None]]

@@ -265,7 +265,7 @@ class Session:
             allowed = self.options["allow_unpriced"]
             hold_budget(store, run_id, self.connection.budget, specs, self.options["budget"], allow_unpriced=allowed)
             errors = self._generate(store, run_id)
-            screen(store, run_id)
+            screen(store, run_id, self.plan.content.countries)
             if not self._interrupted():
                 errors |= self._judge(store, run_id)
             summary = summarise(store, run_id, self.options["edition"])

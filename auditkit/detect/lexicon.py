@@ -16,7 +16,7 @@ from typing import Final, Literal, NamedTuple, cast
 
 from pydantic import field_validator
 
-from auditkit.data import Country, _build, _Strict, data_dir, load_countries, load_yaml
+from auditkit.data import Country, Strict, build, data_dir, load_countries, load_yaml
 from auditkit.detect.reading import Reading, bare, fold, lower
 from auditkit.errors import ContentError
 from auditkit.identity import digest
@@ -36,7 +36,7 @@ _SPACELESS = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u
 _PREFIXED = re.compile("[\u0590-\u06ff]")  # Hebrew and Arabic glue articles and prepositions to the front of a word
 
 
-class _Terms(_Strict):
+class _Terms(Strict):
     strong: tuple[str, ...] = ()
     weak: tuple[str, ...] = ()
 
@@ -49,7 +49,7 @@ class _Terms(_Strict):
         return value
 
 
-class _File(_Strict):
+class _File(Strict):
     country: str
     source: str
     food_drink: _Terms
@@ -214,8 +214,8 @@ def _read(path: Path) -> list[Term]:
     top = load_yaml(path)
     for group in MARKER_GROUPS:
         if isinstance(top.get(group), dict):
-            _build(_Terms, top[group], path, top[group].line, group)
-    file = _build(_File, top, path, top.line)
+            build(_Terms, top[group], path, top[group].line, group)
+    file = build(_File, top, path, top.line)
     if file.country != path.stem:
         raise ContentError(f"{path}:{top.line}: country: {file.country!r}, but the file is named {path.stem!r}")
     terms: list[Term] = []

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from pydantic import Field
 
-from auditkit.data import _build, _Strict, load_yaml
+from auditkit.data import Strict, build, load_yaml
 from auditkit.detect.lexicon import Found, Lexicon, markers_folder
 from auditkit.detect.reading import OTHER, OWN_NAME, OWN_PEOPLE, Reading
 from auditkit.detect.voice import VoiceWords
@@ -21,7 +21,7 @@ from auditkit.identity import digest
 _EXAMPLE_COUNTRY = "FIN"
 
 
-class _Rule(_Strict):
+class _Rule(Strict):
     id: str = Field(pattern=r"^[a-z_]+/[a-z_]+$")
     family: str = "stereotype"
     kind: str = ""
@@ -33,7 +33,7 @@ class _Rule(_Strict):
     example: str
 
 
-class _Voices(_Strict):
+class _Voices(Strict):
     """Lists of words, separated by spaces."""
 
     phonetic: str
@@ -109,7 +109,7 @@ def load_phrases(lexicon: Lexicon, personas: Path | None = None) -> Phrases:
     if len({rule.rule_id for rule in rules}) < len(rules):
         raise ContentError(f"{path}:1: two rules have one id")
     lists = top.get("voices") if isinstance(top.get("voices"), dict) else {}
-    voices = _build(_Voices, lists, path, getattr(lists, "line", None), "voices")
+    voices = build(_Voices, lists, path, getattr(lists, "line", None), "voices")
     words = VoiceWords(**{name: frozenset(getattr(voices, name).split()) for name in VoiceWords._fields})
     content = {
         "rules": [
@@ -123,7 +123,7 @@ def load_phrases(lexicon: Lexicon, personas: Path | None = None) -> Phrases:
 
 def _phrase(entry: Any, path: Path, macros: dict[str, str], lexicon: Lexicon) -> Phrase:
     line = getattr(entry, "line", None)
-    rule = _build(_Rule, entry, path, line, "rule")
+    rule = build(_Rule, entry, path, line, "rule")
     place = f"{path}:{line}: rule {rule.id}"
     pattern = "|".join(rule.any_of)
     for name, body in macros.items():

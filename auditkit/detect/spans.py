@@ -17,7 +17,7 @@ from typing import Final, NamedTuple
 
 from auditkit.detect.reading import Reading, lower
 from auditkit.judge.words import lexicon
-from auditkit.language import SAME, identifier
+from auditkit.language import SAME, chances
 
 UNLIKELY: Final = 0.10
 _LATIN_WORDS: Final = 4  # words of a stretch of Latin letters below which its language is not asked
@@ -58,7 +58,6 @@ _LATIN: Final = (
 _RUN: Final = re.compile(
     r"[^\x00-\u036f\u2000-\u206f\U0001f000-\U000e01ef\ufe00-\ufe0f]+(?:[\s,.;:!?\u2010-\u2027\u200c\u200d'\"-]+[^\x00-\u036f\u2000-\u206f\U0001f000-\U000e01ef\ufe00-\ufe0f]+)*"
 )
-_EVERY: Final = tuple(sorted({code for group in (*_BY_SCRIPT.values(), _LATIN) for code in group}))
 _SENTENCE: Final = re.compile(r"[^\s.!?\n।۔؟][^.!?\n।۔؟]*")
 _CLAUSE: Final = re.compile(r"[^.!?;:()\"\n—]+")
 
@@ -142,12 +141,12 @@ def _told(span: str, code: str, scripts: set[str], least: int = 2) -> str | None
     for script in scripts:
         candidates = _BY_SCRIPT.get(script, ())
         if code in candidates and len(re.findall(r"\w{2,}", span)) >= least:
-            chances = _chances(span, candidates)
-            other = max((each for each in candidates if each != code), key=lambda each: chances[each])
+            likely = chances(span, candidates)
+            other = max((each for each in candidates if each != code), key=lambda each: likely[each])
             words = set(re.findall(r"\w+", span.lower()))
             if (
-                chances[code] < UNLIKELY
-                or chances[other] >= max(0.5, _TIMES * chances[code])
+                likely[code] < UNLIKELY
+                or likely[other] >= max(0.5, _TIMES * likely[code])
                 or set(span.lower()) & set(_NO_LETTERS.get(code, ""))
                 or words & set(_NO_WORDS.get(code, "").split())
             ):
@@ -170,20 +169,10 @@ def _latin_stretches(reading: Reading, language: str, own: str) -> Iterator[Fore
             continue
         if any(script_of(letter) not in ("Latn", None) for letter in match.group()):
             continue
-        chances = _chances(match.group(), _LATIN)
-        told = max(chances, key=lambda each: chances[each])
-        if told == "en" or chances[told] < _SURE:
+        likely = chances(match.group(), _LATIN)
+        told = max(likely, key=lambda each: likely[each])
+        if told == "en" or likely[told] < _SURE:
             continue
-        wrong = code in chances and code != "en" and chances[code] < UNLIKELY and {told, code} not in SAME
+        wrong = code in likely and code != "en" and likely[code] < UNLIKELY and {told, code} not in SAME
         lead = len(match.group()) - len(match.group().lstrip())
         yield ForeignSpan(match.start() + lead, match.end(), told, wrong, contested=False, rule_id="span/latin")
-
-
-def _chances(text: str, candidates: tuple[str, ...]) -> dict[str, float]:
-    """The probability of each candidate language (ISO 639 codes) among the candidates.
-
-    One identifier of all languages serves every question: naive Bayes restricted to some is the share among those.
-    """
-    every = {str(code): float(chance) for code, chance in identifier(_EVERY).rank(text)}
-    total = sum(every[code] for code in candidates)
-    return {code: every[code] / total if total else 1 / len(candidates) for code in candidates}

@@ -43,6 +43,7 @@ class DetectorJudge:
 
     personas: Path | None = None
     name: str = DETECTOR
+    task: str = "culture"
     presentations: Sequence[str] = ("",)
 
     def __post_init__(self) -> None:
@@ -53,7 +54,7 @@ class DetectorJudge:
             "judge_key": self.key,
             "name": DETECTOR,
             "kind": "rules",
-            "task": "culture",
+            "task": self.task,
             "model": None,
             "config": json.dumps(config),
         }

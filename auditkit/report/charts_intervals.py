@@ -71,15 +71,17 @@ def forest(
         )
     if ticks:
         layers.append(
-            source.mark_tick(color=GREY, thickness=2, size=11, aria=False).encode(x="tick:Q", y=y, yOffset=offset)
+            source.mark_tick(color=GREY, thickness=2, size=11, aria=False).encode(
+                x=alt.X("tick:Q"), y=y, yOffset=offset
+            )
         )
     layers += [
-        source.mark_rule(strokeWidth=2, clip=True, aria=False).encode(x=alt.X("low:Q", title=axis), x2="high:Q", y=y, yOffset=offset, color=color),
+        source.mark_rule(strokeWidth=2, clip=True, aria=False).encode(x=alt.X("low:Q", title=axis), x2=alt.X2("high"), y=y, yOffset=offset, color=color),
         source.transform_filter("!datum.hollow").mark_point(size=55, filled=True, opacity=1).encode(
-            x=x, y=y, yOffset=offset, color=color, shape=shape, description="said:N"
+            x=x, y=y, yOffset=offset, color=color, shape=shape, description=alt.Description("said:N")
         ),
         source.transform_filter("datum.hollow").mark_point(size=50, filled=True, opacity=1, strokeWidth=2, fill=base.PAPER).encode(
-            x=x, y=y, yOffset=offset, stroke=alt.Stroke("series:N", scale=colors, legend=None), shape=shape, description="said:N"
+            x=x, y=y, yOffset=offset, stroke=alt.Stroke("series:N", scale=colors, legend=None), shape=shape, description=alt.Description("said:N")
         ),
     ]  # fmt: skip
     rows_below = -(-len(series) // base.legend_columns(series)) if show else 0

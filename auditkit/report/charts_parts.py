@@ -62,7 +62,7 @@ def stacked(
             ), scale=alt.Scale(paddingInner=0.2, paddingOuter=0.1)),
             color=alt.Color("name:N", scale=alt.Scale(domain=[n for n, _ in shown], range=[c for _, c in shown]),
                             legend=alt.Legend(title=None, columns=beside, symbolType="square", symbolStrokeWidth=0)),
-            order=alt.Order("place:Q"), description="said:N",
+            order=alt.Order("place:Q"), description=alt.Description("said:N"),
         )
     )  # fmt: skip
     height = len(lines) * line_height + 116 + 17 * -(-len(shown) // beside)

@@ -151,19 +151,25 @@ def _scatter_chart(part: pd.DataFrame, domain: tuple[float, float], right: float
         )
 
     source = alt.Chart(frame)
-    layers = [source.mark_rule(color=PALE, opacity=0.45, clip=True, aria=False).encode(x=x, y=y_at("low"), y2="high:Q")]
+    layers = [
+        source.mark_rule(color=PALE, opacity=0.45, clip=True, aria=False).encode(x=x, y=y_at("low"), y2=alt.Y2("high"))
+    ]
     if confidence is not None:
         grid = np.linspace(score.min(), score.max(), 25)
         line, low, high = fit_line(score, share, confidence, grid)
         fitted = alt.Chart(pd.DataFrame({"score": grid, "line": line, "from": low, "to": high}))
         layers += [
-            fitted.mark_area(color=BLUE, opacity=0.15, clip=True, aria=False).encode(x=x, y=y_at("from"), y2="to:Q"),
+            fitted.mark_area(color=BLUE, opacity=0.15, clip=True, aria=False).encode(
+                x=x, y=y_at("from"), y2=alt.Y2("to")
+            ),
             fitted.mark_line(color=BLUE, strokeWidth=2, clip=True, aria=False).encode(x=x, y=y_at("line")),
         ]
     layers += [
-        source.mark_circle(color=INK, size=16, opacity=1).encode(x=x, y=y_at("share"), description="said:N"),
+        source.mark_circle(color=INK, size=16, opacity=1).encode(
+            x=x, y=y_at("share"), description=alt.Description("said:N")
+        ),
         source.mark_text(color=INK, fontSize=10, baseline="middle", aria=False).encode(
-            x="at_x:Q", y=y_at("at_y"), text="code:N"
+            x=alt.X("at_x:Q"), y=y_at("at_y"), text=alt.Text("code:N")
         ),
     ]
     return alt.layer(*layers)
@@ -231,7 +237,7 @@ def _density_chart(part: pd.DataFrame) -> Any:
     scale = alt.Scale(domain=[-0.2, 1.05], nice=False)
     layers = [
         alt.Chart(pd.DataFrame(ticks)).mark_tick(thickness=1.5, height=9, orient="vertical").encode(
-            x=x, y=alt.Y("at:Q", scale=scale, axis=None), color=color, description="said:N"
+            x=x, y=alt.Y("at:Q", scale=scale, axis=None), color=color, description=alt.Description("said:N")
         )
     ]  # fmt: skip
     if curves:
@@ -247,5 +253,5 @@ def _density_chart(part: pd.DataFrame) -> Any:
     else:
         layers.append(alt.Chart(pd.DataFrame([{"share": 0.5, "at": 0.5}])).mark_text(
             text="too few countries for a curve", color=MUTED, fontSize=11, aria=False
-        ).encode(x="share:Q", y=alt.Y("at:Q", scale=scale, axis=None)))  # fmt: skip
+        ).encode(x=alt.X("share:Q"), y=alt.Y("at:Q", scale=scale, axis=None)))  # fmt: skip
     return alt.layer(*layers)

@@ -96,11 +96,11 @@ def _heat_chart(tiles: list[dict[str, Any]]) -> Any:
     known = source.transform_filter("isValid(datum.r)")
     empty = source.transform_filter("!isValid(datum.r)")
     layers = [
-        known.mark_rect(stroke=base.PAPER, strokeWidth=2).encode(color=color, description="said:N"),
-        empty.mark_rect(stroke=base.PAPER, strokeWidth=2, fill=EMPTY).encode(description="said:N"),
+        known.mark_rect(stroke=base.PAPER, strokeWidth=2).encode(color=color, description=alt.Description("said:N")),
+        empty.mark_rect(stroke=base.PAPER, strokeWidth=2, fill=EMPTY).encode(description=alt.Description("said:N")),
         empty.mark_text(text="/" * hatches, fontSize=38, fontWeight="lighter", color="#9aa3ad", aria=False),
-        source.mark_text(fontSize=13, fontWeight="bold", dy=-6, aria=False).encode(text="top:N", color=alt.Color("ink:N", scale=None)),
-        source.mark_text(fontSize=10, dy=9, aria=False).encode(text="below:N", color=alt.Color("ink:N", scale=None)),
+        source.mark_text(fontSize=13, fontWeight="bold", dy=-6, aria=False).encode(text=alt.Text("top:N"), color=alt.Color("ink:N", scale=None)),
+        source.mark_text(fontSize=10, dy=9, aria=False).encode(text=alt.Text("below:N"), color=alt.Color("ink:N", scale=None)),
     ]  # fmt: skip
     return alt.layer(*layers).resolve_scale(color="independent").properties(width=WIDTH, height=46 * len(lines) + 120)
 
@@ -167,6 +167,6 @@ def _map_chart(rows: pd.DataFrame, column: str, said: list[str], ends: tuple[flo
     )
     source = alt.Chart(table).encode(x=x, y=y)
     return alt.layer(
-        source.mark_rect(cornerRadius=2, stroke=GRID, strokeWidth=0.5).encode(color=color, description="said:N"),
-        source.mark_text(fontSize=10, aria=False).encode(text="code:N", color=alt.Color("ink:N", scale=None)),
+        source.mark_rect(cornerRadius=2, stroke=GRID, strokeWidth=0.5).encode(color=color, description=alt.Description("said:N")),
+        source.mark_text(fontSize=10, aria=False).encode(text=alt.Text("code:N"), color=alt.Color("ink:N", scale=None)),
     ).resolve_scale(color="independent").properties(width=WIDTH, height=24 * depth + 92)  # fmt: skip

@@ -117,6 +117,11 @@ def _same_text(a: Cell, b: Cell, scope: Scope) -> str:
     return f"the same text in both modes, hence 0: {', '.join(english)}" if english else ""
 
 
+def n_fits(cells: Sequence[Cell]) -> int:
+    """How many mixed models one judge's readings call for: a model and dimension each."""
+    return len({(cell.model, cell.dimension) for cell in cells if cell.mode != "baseline"})
+
+
 def mixed_rows(cells: Sequence[Cell], settings: Settings) -> Iterator[Row]:
     """Rows of `mixed`: one model a model, dimension and judge, over the modes that know countries, persona the reference if there."""
     groups: dict[tuple[str, str, str], dict[str, CellCounts]] = {}

@@ -13,7 +13,7 @@ from auditkit.report import contrasts, culture, estimates, judges, outcomes
 from auditkit.report.columns import TABLES, frame
 from auditkit.report.counts import Cell, cells, counted
 from auditkit.report.scope import Scope, read_scope
-from auditkit.report.settings import Settings
+from auditkit.report.settings import MOST_FITS, Settings
 from auditkit.store import Store
 
 if TYPE_CHECKING:
@@ -101,7 +101,8 @@ def gather(store: Store, run_ids: Sequence[str], content: Content, settings: Set
                 rows["replication"].append(estimates.replication_row(cell, settings))
         rows["contrasts"] = list(contrasts.contrast_rows(every, scope, settings, gates))
         rows["models"] = list(contrasts.model_rows(every, settings, gates))
-        rows["mixed"] = list(contrasts.mixed_rows([cell for cell in every if cell.judge == primary], settings))
+        if settings.mixed or contrasts.n_fits(every) <= MOST_FITS:
+            rows["mixed"] = list(contrasts.mixed_rows([cell for cell in every if cell.judge == primary], settings))
         rows["pairs"] = contrasts.pair_rows(abroad, settings)
         rows["position"] = list(outcomes.position_rows(store, scope, settings))
         rows["consistency"] = list(outcomes.consistency_rows(store, scope, settings))
@@ -220,6 +221,8 @@ def _notes(
     notes += [
         f"Two runs asked {model} the same mode and dimension; its cells are kept apart by run." for model in scope.apart
     ]
+    if any(cell.usable for cell in abroad) and not rows["mixed"]:
+        notes.append(f"Mixed models were not fitted, since there are {contrasts.n_fits(every)} of them: add --mixed.")
     if settings.ci == "pigeonhole":
         notes.append(
             "Limits of r and of its differences are two-way bootstrap percentiles; p values are those of the default method."

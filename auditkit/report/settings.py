@@ -10,6 +10,9 @@ from auditkit.stats import BOOTSTRAP_RESAMPLES, DEFAULT_SEED, PERMUTATIONS
 from auditkit.stats.classify import CLASS_PERMUTATIONS
 from auditkit.stats.resample import Resamples, draw_resamples
 
+MOST_FITS = (
+    10  # mixed models that are fitted unasked; each takes about as long as all other figures of its cells together
+)
 CLASS_CUT = 50.0  # a score above it makes a country one of the high class
 
 
@@ -17,7 +20,7 @@ CLASS_CUT = 50.0  # a score above it makes a country one of the high class
 class Settings:
     """edition: of the scores. judge: the primary stance judge by name, None for the best there is. pairs: countries by ISO3.
 
-    replicate: also compute the published figures in the published way.
+    replicate: also compute the published figures in the published way. mixed: fit mixed models, however many there are.
     """
 
     edition: str = "paper"
@@ -27,6 +30,7 @@ class Settings:
     ci: Literal["default", "pigeonhole"] = "default"
     pairs: tuple[tuple[str, str], ...] = ()
     replicate: bool = False
+    mixed: bool = False
     n_permutations: int = PERMUTATIONS
     n_class_permutations: int = CLASS_PERMUTATIONS
     n_resamples: int = BOOTSTRAP_RESAMPLES

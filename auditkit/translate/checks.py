@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Literal
 
 from auditkit.data import ENGLISH, Content, Country, DilemmaText, Translation, load_translations, text_key
 from auditkit.errors import AuditError
-from auditkit.language import identifier, identify, same_language, script_share
+from auditkit.language import identify, known_languages, same_language, script_share
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -326,7 +326,7 @@ def _long_enough(text: str, to: Target) -> bool:
 
 
 def _language(text: str, to: Target) -> Iterator[Finding]:
-    if not _long_enough(text, to) or to.iso not in identifier(to.candidates).labels:
+    if not _long_enough(text, to) or to.iso not in known_languages():
         return
     code, probability = identify(text, to.candidates)
     if not same_language(code, to.iso):
@@ -375,7 +375,7 @@ def _english(field: str, text: str, source: str, to: Target, *, sentence: bool) 
         if code == "en" and probability >= ENGLISH_SURE:
             yield Finding("english", field, f"looks like English ({probability:.2f}): {_quote(text)}", "reject")
             return
-        known = to.iso in identifier(to.candidates).labels
+        known = to.iso in known_languages()
         if known and not same_language(code, to.iso) and probability >= SENTENCE_SURE:
             yield Finding("language", field, f"identified as {code} ({probability:.2f}), not {to.iso}", "suspect")
     runs = english_runs(text, source)
