@@ -391,11 +391,14 @@ class Store:
 
 
 def _insert(db: sqlite3.Connection, table: str, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Insert rows of the same columns; a row whose key is there already is left as it is."""
+    """Insert rows of the same columns; a row whose key is there already is left as it is.
+
+    Not `insert or ignore`: that would also drop, without a word, a row that breaks a check.
+    """
     if rows:
         columns = list(rows[0])
-        sql = f"insert or ignore into {table} ({', '.join(columns)}) values ({', '.join(':' + c for c in columns)})"
-        db.executemany(sql, rows)
+        values = f"({', '.join(columns)}) values ({', '.join(':' + c for c in columns)})"
+        db.executemany(f"insert into {table} {values} on conflict do nothing", rows)
 
 
 def _connect(target: str, *, uri: bool = False) -> sqlite3.Connection:

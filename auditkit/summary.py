@@ -200,12 +200,12 @@ class Culture:
 
 
 def cultures(store: Store, run_id: str) -> list[Culture]:
-    """What the culture judges of a run found so far."""
+    """What the culture judges of a run found so far. A second judge is marked: what it reads was chosen for looking doubtful."""
     return [
         Culture(
             row["model"],
             row["mode"],
-            row["judge"],
+            row["judge"] + (" (referred)" if row["second"] else ""),
             row["read"],
             row["unparsed"],
             {name: row[name] for name in ("none", "persona_only", "cultural_reasoning")},
@@ -217,7 +217,8 @@ def cultures(store: Store, run_id: str) -> list[Culture]:
             select model, mode, judge, sum(status is 'ok') as read, sum(status is 'parse_failed') as unparsed,
               sum(reasoning_class is 'none') as none, sum(reasoning_class is 'persona_only') as persona_only,
               sum(reasoning_class is 'cultural_reasoning') as cultural_reasoning,
-              sum(coalesce(stereotypes, 0) > 0) as stereotyped, sum(coalesce(hallucinations, 0) > 0) as hallucinated
+              sum(coalesce(stereotypes, 0) > 0) as stereotyped, sum(coalesce(hallucinations, 0) > 0) as hallucinated,
+              exists (select 1 from second_judges d where d.run_id = cultures.run_id and d.judge_key = cultures.judge_key) as second
             from cultures where run_id = ? and status is not null group by model, mode, judge_key order by 1, 2, 3
             """,
             (run_id,),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -92,11 +91,3 @@ def scores(dimension: str = "idv", edition: str = "paper") -> dict[str, float]:
         for c in load_content().countries.values()
         if dimension in c.scores.get(edition, {})
     }
-
-
-def messages(db: Path, request_key: str) -> list[dict]:
-    with Store.read(db) as store:
-        loaded: list[dict] = json.loads(
-            store.value("select messages from requests where request_key = ?", (request_key,))
-        )
-        return loaded

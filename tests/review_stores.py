@@ -84,7 +84,7 @@ def _template() -> Path:
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     write_bank(folder)
     with contextlib.chdir(folder), contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-        with pytest.raises(SystemExit, match="^0$"):
+        with pytest.raises(SystemExit, match=r"^0$"):
             main(run_arguments("a.db"))
     plant_flags(folder / "a.db")
     with sqlite3.connect(folder / "a.db") as connection:

@@ -12,6 +12,8 @@ from auditkit.agreement.compare import pairs, together
 from auditkit.agreement.gate import gates, standing
 from auditkit.agreement.ratings import PEOPLE, read_ratings
 from auditkit.errors import AuditError
+from auditkit.judge.consensus import consensus_row, refresh_consensus
+from auditkit.judge.second import in_random_share
 from auditkit.store import Store
 
 RUN = "r1:test"
@@ -213,12 +215,13 @@ def test_a_sample_is_compared_alone(replies):
         (0.75, 0.49, None, "failed"),
         (0.75, 0.60, 0.76, "failed"),
         (0.75, 0.60, 0.70, "passed"),
-        (1.0, None, None, "passed"),
+        (1.0, 0.80, None, "passed"),
+        (0.75, None, None, "exploratory"),
         (None, None, None, "exploratory"),
     ],
 )
 def test_the_gate_is_the_codebooks(value, low, rules, expected):
-    """A judge of stance needs kappa .70 with a lower limit of .50, and must beat the rules; without labels it is exploratory."""
+    """A judge of stance needs kappa .70 with a lower limit of .50, and must beat the rules; without labels or limits it is exploratory."""
     assert standing("stance", value, low, rules)[0] == expected
 
 
@@ -238,6 +241,69 @@ def test_a_judge_that_costs_money_must_beat_the_rules(replies):
     assert found["rules"].standing == "passed"
     assert (found["stance@x"].standing, "does not beat the rules" in found["stance@x"].reason) == ("failed", True)
     assert (found["stance@late"].standing, found["stance@late"].n, late) == ("exploratory", 0, "j1:stance@late-stance")
+
+
+@pytest.mark.parametrize(("n", "expected"), [(2, "failed"), (8, "failed"), (40, "passed")])
+def test_perfect_agreement_on_a_few_labels_is_not_enough(replies, n, expected):
+    """Perfect agreement gets a lower limit by Wilson's interval over prompts: two labels pass no gate, forty do."""
+    store, keys = replies
+    model = judge(store, "stance@x")
+    for i, key in enumerate(keys[:n]):
+        label(store, key, "ann", "stance", "ab"[i % 2])
+        verdict(store, key, model, "chose", "ab"[i % 2])
+    (pair,) = pairs(read_ratings(store, RUN, "stance"))
+    # Wilson's lower limit of n in n is n / (n + 1.96^2); chance is one half
+    assert pair.found.kappa.low == pytest.approx(2 * n / (n + 1.959964**2) - 1, abs=1e-6)
+    assert gates("stance", ["stance@x"], [pair])[0].standing == expected
+
+
+def test_labels_of_one_prompt_pass_no_gate(replies):
+    """Eight replies to one prompt are one observation: there is no interval, and the judge stays exploratory or fails."""
+    store, keys = replies
+    model, other = judge(store, "stance@x"), judge(store, "stance@y")
+    for i, key in enumerate(keys[:400:50]):
+        label(store, key, "ann", "stance", "ab"[i % 2])
+        verdict(store, key, model, "chose", "ab"[i % 2])
+        verdict(store, key, other, "chose", "a" if i == 1 else "ab"[i % 2])
+    found = gates("stance", ["stance@x", "stance@y"], pairs(read_ratings(store, RUN, "stance")))
+    assert [gate.standing for gate in found] == ["failed", "exploratory"]
+
+
+def test_a_consensus_is_no_further_judge(replies):
+    """What was made of the others is compared with people, not with its members, and raises no alpha."""
+    store, keys = replies
+    rng = random.Random(5)
+    members = {judge(store, name): name for name in ("stance@x", "stance@y")}
+    for key in keys[:100]:
+        for each in members:
+            verdict(store, key, each, "chose", rng.choice("ab"))
+        label(store, key, "ann", "stance", "a")
+    (before,) = together(read_ratings(store, RUN, "stance"))[:1]
+    store.ask_judge(RUN, consensus_row("majority", members), [])
+    store.ask_judge(RUN, consensus_row("all", members), [])
+    assert refresh_consensus(store, RUN) == 200
+    ratings = read_ratings(store, RUN, "stance")
+    assert together(ratings)[0] == before and abs(before.alpha.value) < 0.3
+    assert {(p.first, p.second) for p in pairs(ratings)} == {
+        ("stance@x", "stance@y"),
+        *((name, PEOPLE) for name in ("all", "majority", "stance@x", "stance@y")),
+    }
+
+
+def test_a_second_judge_is_compared_on_the_random_share(replies):
+    """What was referred for being doubtful says nothing of the rest: only the share drawn by chance counts."""
+    store, keys = replies
+    first, second = judge(store, "rules", kind="rules"), judge(store, "stance@x")
+    store.insert("second_judges", [{"run_id": RUN, "judge_key": second, "random_share": 0.25}])
+    share = {key for key in keys if in_random_share(key, 0.25)}
+    for i, key in enumerate(keys):
+        verdict(store, key, first, "chose", "ab"[i % 2])
+        if key in share:
+            verdict(store, key, second, "chose", "ab"[i % 2])
+        elif i % 3 == 0:
+            verdict(store, key, second, "chose", "ba"[i % 2])
+    (pair,) = pairs(read_ratings(store, RUN, "stance"))
+    assert (pair.found.n, pair.found.observed) == (len(share), 1.0)
 
 
 def test_the_command_prints_and_writes_the_same_figures(replies, auditkit, monkeypatch):

@@ -6,6 +6,7 @@ import csv
 import sqlite3
 
 import pytest
+from judge_server import shown, stance
 
 COLUMNS = ("dimension", "country", "item", "prompt", "option_a", "option_b", "reply", "stance", "stereotype")
 OPTIONS = ("apply for the post in the capital", "stay at the school near my parents")
@@ -127,3 +128,29 @@ def test_a_table_that_cannot_be_read_stores_nothing(auditkit, labelled, isolated
         assert connection.execute("select (select count(*) from runs) + (select count(*) from labels)").fetchone() == (
             0,
         )
+
+
+def test_judges_of_one_name_are_measured_apart(auditkit, peer, labelled, isolated):
+    """Another parameter is another judge: each has its own figures on the same set, and neither takes the other's answers."""
+    pytest.importorskip("litellm")
+    pytest.importorskip("instructor")
+    wrong = {"a": "b", "b": "a", "refused": "refused"}
+
+    def behave(body, n):
+        """Right at temperature 0, wrong at temperature 1."""
+        text = shown(body)["reply"]
+        said = next(name for name, reply in REPLIES.items() if reply == text)
+        said = wrong[said] if body.get("temperature") == 1 else said
+        first = f"first: {OPTIONS[0]}" in body["messages"][1]["content"]
+        return stance({"a": "first" if first else "second", "b": "second" if first else "first"}.get(said, said), text)
+
+    server = peer(behave)
+    judge = ("--judge", "stance@hosted_vllm/A", "--judge-api-base", server.base)
+    for temperature in (0, 1):
+        done = auditkit(
+            "judge", "calibrate", *judge, "--judge-param", f"temperature={temperature}", "--labels", labelled
+        )
+        assert done.code == 0, done.err
+        assert "stance: " in done.out
+    assert sorted(round(row[0], 1) for row in kept(isolated / "auditkit.db", "sensitivity")) == [0.0, 1.0]
+    assert [row[3] for row in kept(isolated / "auditkit.db", "invalid_rate")] == [120, 120]

@@ -198,3 +198,37 @@ def test_the_manifest_says_where_the_rows_came_from():
         ["individualism"],
     )
     assert manifest["countries"]["JPN"]["scores"]["paper"]["idv"] == 62
+
+
+SETTLED = """select pole, count(*) from answers where judge = 'rules' and run_id = (select run_id from runs order by rowid desc limit 1)
+group by 1"""
+
+
+def test_labels_read_otherwise_are_not_those_of_the_import_before():
+    """A map mended after a first import gives its own labels: none of the wrong ones is taken over."""
+    bring_in(map_=MAP.replace('A = "first"\nB = "second"', 'A = "second"\nB = "first"').replace('"?" =', '"q" =') + '"?" = "both"\n')  # fmt: skip
+    bring_in()
+    assert stored("select count(*) from runs") == [(2,)]
+    assert stored(
+        "select text, outcome, pole from answers where run_id = (select run_id from runs order by rowid desc limit 1) order by 1"
+    ) == [("Go alone.", "chose", "first"), ("Go together.", "chose", "second"), ("Hm.", "unclear", None)]
+
+
+def test_options_the_other_way_round_are_judged_again(auditkit):
+    """A judge's reading of a row belongs to the options it read: with the map's poles swapped, it reads anew."""
+    swapped = MAP.replace('option_a = "Go alone"', 'option_b = "Go alone"').replace(
+        'option_b = "Go together"', 'option_a = "Go together"'
+    )
+    found = []
+    for map_ in (swapped, MAP):
+        bring_in(TABLE.replace("Hm.", "Go alone."), map_)
+        auditkit("judge", "--judge", "rules")
+        found.append(dict(stored(SETTLED)))
+    assert found == [{"first": 1, "second": 2}, {"first": 2, "second": 1}]
+
+
+def test_a_name_that_would_act_on_a_terminal_is_a_fault():
+    """Names of models, dilemmas and templates are printed everywhere: control characters and line breaks in one stop the import."""
+    map_ = MAP.replace('model = "m"\n', "").replace('item = "q"', 'item = "q"\nmodel = "q"')
+    with pytest.raises(AuditError, match=r"t.csv row 2: a name with .*'q1\\x1b\[2J'"):
+        bring_in(TABLE.replace("Japan,q1", "Japan,q1\x1b[2J"), map_)

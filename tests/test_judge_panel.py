@@ -254,6 +254,7 @@ def test_culture_judges_have_second_judges_too(auditkit, peer):
                       "--judge-api-base", server.base)  # fmt: skip
     assert result.code == 0, result.err
     assert all(is_culture(body) for body in server.stored)
+    assert result.out.count("(referred)") == 1  # its shares are of doubtful replies, which the table has to say
     assert rows("select reason, count(*) from referrals group by 1") == [("uncertain", 12)]
     assert rows("select name from judges where name in ('majority', 'all')") == []
     assert rows("select judge, reasoning_class, count(*) from cultures group by 1, 2 order by 1") == [

@@ -189,3 +189,21 @@ def test_blocked_replies_can_be_forgotten_and_others_cannot(store):
     """--retry-blocked makes only blocked requests pending again."""
     store.record("r1:one", "k1:x", Reply("blocked", ""))
     assert store.forget_blocked("r1:one") == 0  # no cell of this run asks for it
+
+
+def test_a_row_that_breaks_a_check_is_an_error_and_takes_its_transaction_back(store):
+    """A verdict or flag that the schema refuses is never dropped in silence: the call that brought it is not recorded either."""
+    store.record("r1:one", "k1:x", Reply(text="yes", status="ok"))
+    judge = {"judge_key": "j1:x", "name": "x", "kind": "llm", "task": "stance", "model": None, "config": "{}"}
+    store.ask_judge("r1:one", judge, [""])
+    broken = {"request_key": "k1:x", "judge_key": "j1:x", "presentation": "", "status": "ok", "outcome": "chose"}
+    with pytest.raises(sqlite3.IntegrityError, match="CHECK"):
+        store.record(
+            "r1:one", "k1:x", Reply(text="{}", status="ok"), store_reply=False, judge_key="j1:x",
+            verdict={**broken, "raw": "", "created_at": "2026"},
+        )  # fmt: skip
+    assert store.value("select count(*) from attempts where judge_key is not null") == 0
+    sound = {**broken, "option_id": "a", "raw": "", "created_at": "2026"}
+    for _ in range(2):  # one that is there already is left as it is
+        store.insert_verdicts([sound])
+    assert store.value("select count(*) from verdicts") == 1

@@ -153,8 +153,8 @@ def _labels(table: Table, tasks: dict[Task, str]) -> Iterator[tuple[int, Task, s
 # ---------------------------------------------------------------------------------------------------------- figures
 
 
-def measure(store: Store, run_id: str, judge: str, task: str) -> list[Metric]:
-    """Every figure of a judge (by name, of the task `stance` or `culture`) on a labelled set: overall and in strata.
+def measure(store: Store, run_id: str, judge_key: str, task: str) -> list[Metric]:
+    """Every figure of a judge (of the task `stance` or `culture`) on a labelled set: overall and in strata.
 
     Names of metrics: kappa, ac1, alpha, recall of each label, sensitivity and specificity (stance: of first and second pole;
     stereotype, hallucination: of any and none), flip_rate (both orders read differently), invalid_rate. A culture judge's carry
@@ -164,6 +164,7 @@ def measure(store: Store, run_id: str, judge: str, task: str) -> list[Metric]:
     out: list[Metric] = []
     for task_name in OF_JUDGE[task]:
         ratings = read_ratings(store, run_id, task_name)
+        judge = ratings.name(judge_key)
         end = "" if task == "stance" else f"_{task_name}"
         for by in (None, *STRATA):
             for pair in pairs(ratings, by):
@@ -172,7 +173,7 @@ def measure(store: Store, run_id: str, judge: str, task: str) -> list[Metric]:
                 stratum = f"{by}={pair.stratum}" if by else ""
                 out += _pair_metrics(ratings, pair, by, stratum, end)
         out += _alpha(ratings, judge, end)
-    out += _rates(store, run_id, judge, task)
+    out += _rates(store, run_id, judge_key, task)
     return out
 
 
@@ -210,21 +211,20 @@ def _pair_metrics(ratings: Ratings, pair: Pair, by: str | None, stratum: str, en
         yield _proportion(stratum, f"specificity{end}", accuracy.specificity)
 
 
-def _rates(store: Store, run_id: str, judge: str, task: str) -> Iterator[Metric]:
+def _rates(store: Store, run_id: str, judge_key: str, task: str) -> Iterator[Metric]:
     """How often the judge's readings could not be parsed, and how often the order of the options decided."""
     row = store.connection.execute(
         "select count(*) as n, coalesce(sum(v.status = 'parse_failed'), 0) as failed from verdicts v"
-        " join judges j using (judge_key) where j.name = ? and j.task = ? and v.request_key in"
-        " (select request_key from cells where run_id = ?)",
-        (judge, task, run_id),
+        " where v.judge_key = ? and v.request_key in (select request_key from cells where run_id = ?)",
+        (judge_key, run_id),
     ).fetchone()
     yield _proportion("", "invalid_rate", wilson(row["failed"], row["n"]))
     if task == "stance":
         row = store.connection.execute(
-            "select count(*) as n, coalesce(sum(flipped), 0) as flipped from stances s join judges j using (judge_key)"
-            " where j.name = ? and readings > 1 and outcome <> 'parse_failed' and s.request_key in"
+            "select count(*) as n, coalesce(sum(flipped), 0) as flipped from stances s"
+            " where s.judge_key = ? and readings > 1 and outcome <> 'parse_failed' and s.request_key in"
             " (select request_key from cells where run_id = ?)",
-            (judge, run_id),
+            (judge_key, run_id),
         ).fetchone()
         if row["n"]:
             yield _proportion("", "flip_rate", wilson(row["flipped"], row["n"]))

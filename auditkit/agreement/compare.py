@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 from auditkit.agreement.ratings import LABELS, PEOPLE, Ratings
 from auditkit.errors import unknown
-from auditkit.stats.agree import Coefficient, RaterAgreement, compare_raters, krippendorff_alpha
+from auditkit.stats.agree import Coefficient, RaterAgreement, compare_raters, krippendorff_alpha, wilson
 
 
 @dataclass(frozen=True)
@@ -56,9 +56,13 @@ def strata(ratings: Ratings, by: str | None) -> Iterator[tuple[str, list[str]]]:
 
 
 def pairs(ratings: Ratings, by: str | None = None) -> list[Pair]:
-    """Every two raters that share a reply: judges with judges, judges with the people, people with people."""
+    """Every two raters that share a reply: judges with judges, judges with the people, people with people.
+
+    A consensus is not compared with what it was made of.
+    """
     judges = [name for name in ratings.judges if ratings.by.get(name)]
-    wanted = [*combinations(judges, 2), *combinations(ratings.people, 2)]
+    wanted = [pair for pair in combinations(judges, 2) if not ratings.related(*pair)]
+    wanted += combinations(ratings.people, 2)
     if PEOPLE in ratings.by:
         wanted += [(judge, PEOPLE) for judge in judges]
     out = []
@@ -74,8 +78,23 @@ def pairs(ratings: Ratings, by: str | None = None) -> list[Pair]:
                 labels=offered(ratings, (first, second)),
                 clusters=items if len(set(items)) < len(items) else None,
             )
-            out.append(Pair(stratum, first, second, found, len(set(items))))
+            units = len(set(items))
+            out.append(Pair(stratum, first, second, replace(found, kappa=_limited(found, units)), units))
     return out
+
+
+def _limited(found: RaterAgreement, units: int) -> Coefficient:
+    """Kappa, with a lower limit where agreement is perfect and so leaves nothing for an interval to vary.
+
+    The share of labels alike is then held to Wilson's lower limit over `units` prompts (or replies, where each has a prompt of
+    its own), and the agreement by chance to what was found.
+    """
+    kappa = found.kappa
+    if kappa.value is None or kappa.low is not None or kappa.value < 1 - 1e-12:
+        return kappa
+    chance = sum(row[i] ** 2 for i, row in enumerate(found.confusion)) / found.n**2
+    alike = wilson(units, units).low or 0.0
+    return Coefficient(kappa.value, None, (alike - chance) / (1 - chance), 1.0, estimable=True, reason="")
 
 
 def offered(ratings: Ratings, raters: Sequence[str]) -> tuple[str, ...]:
@@ -85,8 +104,8 @@ def offered(ratings: Ratings, raters: Sequence[str]) -> tuple[str, ...]:
 
 
 def together(ratings: Ratings, by: str | None = None) -> list[Together]:
-    """Alpha of all judges, of all reviewers and of both, where there are at least two."""
-    judges = tuple(name for name in ratings.judges if ratings.by.get(name))
+    """Alpha of all judges (a consensus of them is no further one), of all reviewers and of both, where there are at least two."""
+    judges = tuple(name for name in ratings.judges if ratings.by.get(name) and name not in ratings.members)
     people = tuple(ratings.people)
     wanted = [(judges, "judges"), (people, "people")]
     if judges and people:

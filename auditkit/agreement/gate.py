@@ -41,17 +41,19 @@ class Gate:
 def standing(task: Task, value: float | None, low: float | None, rules: float | None = None) -> tuple[Standing, str]:
     """The standing that a kappa gives, and why. `rules`: kappa of the rule layer on the same labels, for a judge that is no rule.
 
-    A kappa without limits (perfect agreement leaves no width) is not held to the lower limit.
+    A kappa without a lower limit (replies to a single prompt) shows nothing either way.
     """
     if value is None:
         return "exploratory", "no kappa: too few labels, or all alike"
     if value < KAPPA[task]:
         return "failed", f"kappa {value:.2f} is below {KAPPA[task]:.2f}"
-    if low is not None and low < LOWER:
+    if low is None:
+        return "exploratory", f"kappa {value:.2f} has no interval: label replies to more prompts"
+    if low < LOWER:
         return "failed", f"kappa may be as low as {low:.2f}; the lower limit must reach {LOWER:.2f}: label more replies"
     if rules is not None and value <= rules:
         return "failed", f"kappa {value:.2f} does not beat the rules' {rules:.2f}"
-    return "passed", f"kappa {value:.2f}, lower limit {'none' if low is None else f'{low:.2f}'}"
+    return "passed", f"kappa {value:.2f}, lower limit {low:.2f}"
 
 
 def gates(task: Task, judges: Sequence[str], found: Sequence[Pair]) -> list[Gate]:

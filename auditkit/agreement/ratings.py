@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
+from auditkit.judge.consensus import consensus_keys
+from auditkit.judge.second import in_random_share
 from auditkit.store import Store
 
 Task = Literal["stance", "reasoning_class", "stereotype", "hallucination", "voice"]
@@ -40,18 +43,28 @@ class Ratings:
     places: dict[str, Place] = field(default_factory=dict)
     invalid: Counter[str] = field(default_factory=Counter)
     judges: dict[str, str] = field(default_factory=dict)  # name -> judge key; every other rater is a person
+    members: dict[str, set[str]] = field(default_factory=dict)  # of a consensus, by its name: names of judges
 
     @property
     def people(self) -> list[str]:
         """The reviewers, without what they say together."""
         return [name for name in self.by if name not in self.judges and name != PEOPLE]
 
+    def name(self, judge_key: str) -> str:
+        """A judge's name among the raters, which differs from its own where another judge has the same."""
+        return next((name for name, key in self.judges.items() if key == judge_key), "")
+
+    def related(self, first: str, second: str) -> bool:
+        """Whether one of two judges was made of the other, or both of a third: their agreement is no evidence."""
+        return bool(self.members.get(first, {first}) & self.members.get(second, {second}))
+
 
 def read_ratings(store: Store, run_id: str, task: Task, sample: str | None = None) -> Ratings:
     """Everything that was said of a run's replies for one task; of a sample's replies only, where one is named.
 
     A judge with several readings of a reply (both option orders) has one label, as the reports count it. Two judges of one
-    name are told apart by the end of their keys. Reviewers of one name as an adjudicator count as `people` only.
+    name are told apart by the beginning of their keys. Of a second judge only the random share counts (docs/judges.md): the other
+    replies came to it because they looked doubtful. Reviewers of one name as an adjudicator count as `people` only.
     """
     ratings = Ratings(task)
     ratings.places = _places(store, run_id, sample)
@@ -59,6 +72,8 @@ def read_ratings(store: Store, run_id: str, task: Task, sample: str | None = Non
         _stances(store, run_id, ratings)
     else:
         _cultures(store, run_id, ratings)
+    for name, share in _second_judges(store, run_id, ratings).items():
+        ratings.by[name] = {key: label for key, label in ratings.by[name].items() if in_random_share(key, share)}
     _labels(store, ratings, sample)
     return ratings
 
@@ -88,12 +103,26 @@ def _judges(store: Store, run_id: str, tasks: tuple[str, ...]) -> dict[str, str]
         )
     }
     twice = {name for name, count in Counter(found.values()).items() if count > 1}
-    return {key: f"{name} ({key[-6:]})" if name in twice else name for key, name in found.items()}
+    return {key: f"{name} ({key[3:9]})" if name in twice else name for key, name in found.items()}
+
+
+def _second_judges(store: Store, run_id: str, ratings: Ratings) -> dict[str, float]:
+    """Name of a second judge -> the random share of all replies that it reads."""
+    shares = {
+        row["judge_key"]: row["random_share"]
+        for row in store.rows("select judge_key, random_share from second_judges where run_id = ?", (run_id,))
+    }
+    return {name: shares[key] for name, key in ratings.judges.items() if key in shares and name in ratings.by}
 
 
 def _stances(store: Store, run_id: str, ratings: Ratings) -> None:
     names = _judges(store, run_id, ("stance",))
     ratings.judges = {name: key for key, name in names.items()}
+    for key in consensus_keys(store, run_id):
+        config = json.loads(store.value("select config from judges where judge_key = ?", (key,)))
+        ratings.members[names[key]] = {
+            names.get(member["judge_key"], member["name"]) for member in config.get("members", ())
+        }
     for row in store.rows(
         "select s.request_key, s.judge_key, s.outcome, s.option_id from stances s where s.request_key in"
         " (select request_key from cells where run_id = ?)",

@@ -143,12 +143,12 @@ def _report(store: Store, out: Console, run_id: str, judge: Judge | DetectorJudg
     from auditkit.agreement.ratings import read_ratings
     from auditkit.cli.agreement import STYLE
 
-    metrics = measure(store, run_id, judge.name, judge.task)
+    metrics = measure(store, run_id, judge.key, judge.task)
     keep(store, judge.key, label_set, metrics)
     out.print(_table(f"{judge.name} on {label_set}", [metric for metric in metrics if not metric.stratum and metric.n]))
     for task in OF_JUDGE[judge.task]:
         ratings = read_ratings(store, run_id, task)
-        for gate in gates(task, [judge.name], pairs(ratings)):
+        for gate in gates(task, [ratings.name(judge.key)], pairs(ratings)):
             if gate.n:
                 out.print(Text(f"{judge.name}, {task}: {gate.standing} ({gate.reason})", style=STYLE[gate.standing]))
 

@@ -18,6 +18,7 @@ from auditkit.detect.injection import suspects
 from auditkit.detect.lexicon import Found, Group, Lexicon, load_lexicon
 from auditkit.detect.normalise import Normal, normalise
 from auditkit.detect.phrases import Phrases, load_phrases, mask
+from auditkit.detect.premise import asides, premises
 from auditkit.detect.reading import Reading, lower
 from auditkit.detect.spans import ForeignSpan, foreign_spans
 from auditkit.detect.voice import VOICES, Voice, VoiceHit, voices
@@ -145,10 +146,13 @@ class Detector:
         spans = self._spans(reading, asked)
         spoken = voices(reading, self.phrases.voices, [(span.start, span.stop) for span in spans])
         names = self.lexicon.names.find(reading)
+        markers = self._found(reading, asked, [(span.start, span.stop) for span in spans if span.wrong])
+        masked = mask(reading, names, frozenset(asked.countries))
         marks = [
             *self._names(names, asked),
-            *self._markers(reading, asked, [(span.start, span.stop) for span in spans if span.wrong]),
-            *self._phrases(reading, names, asked),
+            *self._markers(reading, markers, asked),
+            *self._phrases(reading, masked),
+            *(_premise_marks(reading, masked, [found for _, found in markers]) if asked.countries else ()),
             *_voice_marks(spoken),
             *_span_marks(spans),
             *(_Mark("injection", "injection", s.rule_id, s.start, s.stop, 1.0) for s in suspects(normal.text)),
@@ -171,21 +175,25 @@ class Detector:
             if found.term.name in asked.countries:
                 yield _Mark("trace", "name", _name_rule(found), found.start, found.stop, 1.0)
 
-    def _markers(self, reading: Reading, asked: Asked, skip: list[tuple[int, int]]) -> Iterator[_Mark]:
+    def _found(self, reading: Reading, asked: Asked, skip: list[tuple[int, int]]) -> list[tuple[str, Found]]:
+        """(country, marker) of the reply, without those in spans of another language."""
+        matchers = [
+            (country, self.lexicon.markers[country]) for country in asked.countries if country in self.lexicon.markers
+        ]
+        every = [(country, found) for country, matcher in matchers for found in matcher.find(reading)]
+        return [one for one in every if not any(start <= one[1].start < stop for start, stop in skip)]
+
+    def _markers(self, reading: Reading, markers: list[tuple[str, Found]], asked: Asked) -> Iterator[_Mark]:
         about_food = bool(_ABOUT_FOOD.search(lower(asked.prompt)))
-        for country in asked.countries:
-            matcher = self.lexicon.markers.get(country)
-            for found in matcher.find(reading) if matcher else ():
-                family, kind = _KINDS[found.term.group]
-                if any(start <= found.start < stop for start, stop in skip):
-                    continue
-                weight, note = self._weight(found, reading)
-                rule_id = _marker_rule(country, found)
-                if found.term.group == "concept" and _exclaimed(reading.folded, found):
-                    family, kind, note = "stereotype", "caricature_speech", "exclaimed"
-                asked_for = about_food and found.term.group == "food_drink"
-                severity = 1 if family == "stereotype" else None
-                yield _Mark(family, kind, rule_id, found.start, found.stop, weight, severity, note, asked_for=asked_for)
+        for country, found in markers:
+            family, kind = _KINDS[found.term.group]
+            weight, note = self._weight(found, reading)
+            rule_id = _marker_rule(country, found)
+            if found.term.group == "concept" and _exclaimed(reading.folded, found):
+                family, kind, note = "stereotype", "caricature_speech", "exclaimed"
+            asked_for = about_food and found.term.group == "food_drink"
+            severity = 1 if family == "stereotype" else None
+            yield _Mark(family, kind, rule_id, found.start, found.stop, weight, severity, note, asked_for=asked_for)
 
     def _weight(self, found: Found, reading: Reading) -> tuple[float, str]:
         group, settings = found.term.group, self.settings
@@ -195,10 +203,12 @@ class Detector:
             return settings.weak, "weak"
         return {"figure": settings.figure, "past": settings.past, "concept": settings.concept}.get(group, 1.0), ""
 
-    def _phrases(self, reading: Reading, names: list[Found], asked: Asked) -> Iterator[_Mark]:
-        masked = mask(reading, names, frozenset(asked.countries))
+    def _phrases(self, reading: Reading, masked: str) -> Iterator[_Mark]:
+        aside = asides(masked)
         for hit in self.phrases.find(masked, reading):
             phrase = hit.phrase
+            if phrase.family == "premise" and any(start <= hit.start < stop for start, stop in aside):
+                continue
             severity, turns_on = None, frozenset[str]()
             if phrase.family == "stereotype":
                 severity, turns_on = phrase.severity, phrase.words & Reading(masked[hit.start : hit.stop]).vocabulary
@@ -211,6 +221,11 @@ def _exclaimed(text: str, found: Found) -> bool:
     """Whether a concept stands alone, as an exclamation: nothing is argued from it."""
     before, after = text[: found.start].rstrip(" \"'(*"), text[found.stop :].lstrip(" \"')*")
     return (not before or before[-1] in ".!?:") and (after[:1] == "!" or (not after and text[found.stop :][:1] in "!)"))
+
+
+def _premise_marks(reading: Reading, masked: str, markers: list[Found]) -> Iterator[_Mark]:
+    for hit in premises(masked, reading, markers):
+        yield _Mark("premise", "cultural_premise", hit.rule_id, hit.start, hit.stop, 1.0)
 
 
 def _voice_marks(spoken: list[VoiceHit]) -> Iterator[_Mark]:

@@ -63,6 +63,11 @@ class Kharchenko:
             return {"files": sorted([t.digest, self.model, self.mode, self.dimension] for t in self.tables)}
         return {"files": sorted([key, f.model, f.mode, f.dimension] for key, f in self._files.items())}
 
+    @property
+    def meanings(self) -> dict[str, Any]:
+        """Nothing: a label names a pole of the row's dimension."""
+        return {}
+
     def notes(self) -> list[str]:
         """What a reader should know of the rows that have been read."""
         out = [*self._said, *(f"{text}: {n:,} rows" for text, n in self._noted.items())]

@@ -73,7 +73,9 @@ class Record:
 
 
 class Layout(Protocol):
-    """A way of writing tables. `source` says whose data it is; `identity` is what beside the files' content makes the import."""
+    """A way of writing tables. `source` says whose data it is; `identity` is what beside the files' content makes the import;
+    `meanings` what makes a label of a row what it says, where the user has a say in it.
+    """
 
     source: str
     tables: list[Table]
@@ -82,6 +84,9 @@ class Layout(Protocol):
 
     @property
     def identity(self) -> dict[str, Any]: ...
+
+    @property
+    def meanings(self) -> dict[str, Any]: ...
 
     def records(self, table: Table) -> Iterator[tuple[int, Record | RowError]]: ...
 

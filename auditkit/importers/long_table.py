@@ -152,6 +152,12 @@ class LongTable:
             "values": {name: dict(values) for name, values in self.map.values.items()},
         }
 
+    @property
+    def meanings(self) -> dict[str, Any]:
+        """The column of labels and what stands for what in it."""
+        renamed = dict(self.map.values.get("label", {}))
+        return {"column": self._column.get("label"), "means": dict(self.map.label_values), "renamed": renamed}
+
     def notes(self) -> list[str]:
         """Nothing that the survey does not say."""
         return []

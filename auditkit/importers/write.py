@@ -34,8 +34,8 @@ def run_id(layout: Layout, found: Survey) -> str:
 
 
 def judge_row(layout: Layout) -> dict[str, Any]:
-    """The row of `judges` for whoever made the labels."""
-    config = {"source": layout.source, "version": VERSION}
+    """The row of `judges` for whoever made the labels; labels that are taken to mean something else are another judge's."""
+    config = {"source": layout.source, "version": VERSION, "labels": layout.meanings}
     return {
         "judge_key": digest("j1", {"name": JUDGE, **config}),
         "name": JUDGE,
@@ -150,12 +150,15 @@ class _Batch:
         item_key = self._item(record)
         persona_key = self._persona(record) if record.mode in {"persona", "crossed"} else None
         translation_key = self._translation(record, item_key) if record.translated is not None else None
+        # One reply a row, whoever else asked the same. A row that is read otherwise (options the other way round, another country
+        # or language) is another request, so that no verdict or label is taken over that was given of something else.
+        read_as = [item_key, record.mode, record.country, record.lang, persona_key, translation_key]
         body = request_body(
             provider="import",
             model=record.model,
             revision=None,
             messages=[] if record.sent is None else [{"role": "user", "content": record.sent}],
-            params={"file": table.digest, "row": number},  # one reply a row, whoever else asked the same
+            params={"file": table.digest, "row": number, "read_as": digest("s1", read_as)},
             sample=record.sample or 0,
         )
         key = request_key(body)

@@ -20,7 +20,7 @@ from auditkit.summary import STATE_SQL
 
 _UNREAD = ("not judged", "not answered")  # not yet an outcome
 _TABLES = ("answers", "groups", "items", "judges", "cultures")
-_CACHE_KIB = 320_000  # of SQLite's pages; with its 2 MB, every look-up of a key would go to the file
+_CACHE_KIB = 320_000  # holds the keys of a million replies; with SQLite's own 2 MB every look-up goes to the file
 
 # One row a cell of a run and stance judge, as the view `answers` has it (a test compares them). The view looks two presentations
 # up by grouping all verdicts there are; here the verdicts of a reply are combined as they are met:

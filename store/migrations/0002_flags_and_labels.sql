@@ -23,6 +23,7 @@ create table flags (                     -- what a detector or judge found, with
   check (status is not 'attested' or source_id is not null),
   unique (request_key, judge_key, family, kind, rule_id, start, stop)
 ) strict;
+create index flags_by_severity on flags (severity, request_key, family);
 create table judge_steps (               -- what an investigator did before it answered
   request_key text not null references replies, judge_key text not null references judges,
   step integer not null, tool text not null, arguments text not null check (json_valid(arguments)),
