@@ -18,7 +18,7 @@ from auditkit.errors import AuditError, unknown
 from auditkit.identity import digest, request_body, request_key
 
 MODES = ("baseline", "persona", "multilingual", "crossed")
-TRANSLATORS = ("reference", "nllb", "any")
+TRANSLATORS = ("reference", "nllb", "llm", "any")
 SEND = ("ok", "suspect", "accepted", "edited")  # statuses of a translation that may be sent; rejected never is
 
 
@@ -174,13 +174,13 @@ class Plan:
 
 def render(text: DilemmaText, order: str, instruction: str, persona: str | None) -> list[dict[str, str]]:
     """The messages of a request: persona sentence, scenario, question and instruction, a paragraph each."""
-    scenario = _join(text.scenario)
-    ask = _join((text.question(order), instruction))
+    scenario = join_sentences(text.scenario)
+    ask = join_sentences((text.question(order), instruction))
     parts = [persona, scenario, ask] if persona else [scenario, ask]
     return [{"role": "user", "content": "\n\n".join(parts)}]
 
 
-def _join(sentences: Sequence[str]) -> str:
+def join_sentences(sentences: Sequence[str]) -> str:
     """Sentences in a row; scripts that write without spaces after a full-width stop get none."""
     out = ""
     for sentence in sentences:

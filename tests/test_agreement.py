@@ -331,6 +331,22 @@ def test_the_command_prints_and_writes_the_same_figures(replies, auditkit, monke
     assert f"{float(kappa['value']):.2f} [{float(kappa['low']):.2f}, {float(kappa['high']):.2f}]" in done.out
 
 
+def test_a_reviewers_name_does_not_act_on_the_terminal(replies, auditkit, monkeypatch):
+    """Names come in label files of others, and a judge's from a path: escapes are shown as such, and brackets are no markup."""
+    store, keys = replies
+    model = judge(store, "stance@gguf:/a/[b][/x]/m.gguf")
+    for i, key in enumerate(keys[:20]):
+        label(store, key, "ann\x1b[2J", "stance", "ab"[i % 2])
+        verdict(store, key, model, "chose", "ab"[i % 3 % 2])
+    verdict(store, keys[30], model, status="parse_failed")
+    store.close()
+    monkeypatch.setenv("AUDITKIT_DB", str(store.path))
+    done = auditkit("agreement", "--confusion")
+    assert done.code == 0, done.err
+    assert "\x1b" not in done.out
+    assert "\\u001b[2J" in "".join(done.out.split()) and "[b][/x]" in done.out
+
+
 def test_nothing_to_compare_says_what_to_do(replies, auditkit, monkeypatch):
     """One rater alone is no agreement: one line, exit code 2. Unknown names are told with the nearest one."""
     store, keys = replies

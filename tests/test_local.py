@@ -614,7 +614,7 @@ class TestLoading:
                 ),
             )
 
-        assert [local._choose_device(machine(*m), None).type for m in ((1, 1), (0, 1), (0, 0))] == [
+        assert [local.choose_device(machine(*m), None).type for m in ((1, 1), (0, 1), (0, 0))] == [
             "cuda",
             "mps",
             "cpu",

@@ -24,7 +24,7 @@ COMMANDS = {
     "report": ("report", "A page, figures, tables and text for a paper."),
     "export": ("export", "Long CSV and Parquet with a data dictionary and the manifest."),
     "bank": ("bank", "Check the dilemmas, or print the bank's card."),
-    "translate": ("translate", "Check the translations, and print their quality table."),
+    "translate": ("translate", "Translate the bank; check translations; print their quality table."),
     "models": ("models", "What can be named after --model."),
     "detect": ("detect", "What rules find in the replies: classes, stereotypes, voices, languages; and why."),
     "review": ("review", "Label replies in a terminal: samples, adjudication, sheets, suspect translations."),

@@ -119,7 +119,7 @@ def _print(
     from rich.text import Text
 
     from auditkit.agreement.ratings import PEOPLE
-    from auditkit.cli.render import table
+    from auditkit.cli.render import table, visible
 
     out.print()
     out.print(Text(_title(ratings.task), style="bold"))
@@ -133,11 +133,18 @@ def _print(
         seen = pair.found
         cells = (pair.stratum or "all", pair.first, pair.second)
         alike = "-" if seen.observed is None else f"{seen.observed:.0%}"
-        grid.add_row(*map(Text, cells), str(seen.n), str(pair.items), alike, figure(seen.kappa), figure(seen.ac1))
+        grid.add_row(
+            *(Text(visible(cell)) for cell in cells),
+            str(seen.n),
+            str(pair.items),
+            alike,
+            figure(seen.kappa),
+            figure(seen.ac1),
+        )
     out.print(grid)
     for group in alphas:
         who = {"judges": "judges", "people": "reviewers", "everybody": "judges and reviewers"}[group.who]
-        where = f", {group.stratum}" if group.stratum else ""
+        where = f", {visible(group.stratum)}" if group.stratum else ""
         line = f"alpha of {len(group.raters)} {who}{where}: {figure(group.alpha)} over {group.n} replies"
         out.print(line, highlight=False, markup=False)
     if confusion:
@@ -145,9 +152,8 @@ def _print(
             if pair.second == PEOPLE and not pair.stratum:
                 _print_confusion(out, pair)
     for judge, count in sorted(ratings.invalid.items()):
-        out.print(
-            f"{judge}: {count} readings could not be parsed and count for nobody", style="yellow", highlight=False
-        )
+        line = f"{judge}: {count} readings could not be parsed and count for nobody"
+        out.print(line, style="yellow", highlight=False, markup=False)
     for gate in standings:
         out.print(Text(f"{gate.judge}: {gate.standing} ({gate.reason})", style=STYLE[gate.standing]))
 
@@ -172,18 +178,20 @@ def figure(coefficient: Coefficient) -> str:
 
 
 def _print_confusion(out: Console, pair: Pair) -> None:
+    from rich.markup import escape
     from rich.text import Text
 
-    from auditkit.cli.render import table
+    from auditkit.cli.render import table, visible
 
     seen = pair.found
     used = [i for i in range(len(seen.labels)) if any(seen.confusion[i]) or any(row[i] for row in seen.confusion)]
-    grid = table(f"{pair.first}, where people said:")
-    grid.add_column(pair.first)
-    for i in used:
-        grid.add_column(seen.labels[i], justify="right")
-    for i in used:
-        grid.add_row(Text(seen.labels[i]), *(str(seen.confusion[i][k] or "·") for k in used))
+    grid = table(escape(f"{pair.first}, where people said:"))
+    grid.add_column(Text(pair.first))
+    labels = [Text(visible(seen.labels[i])) for i in used]
+    for label in labels:
+        grid.add_column(label, justify="right")
+    for i, label in zip(used, labels, strict=True):
+        grid.add_row(label, *(str(seen.confusion[i][k] or "·") for k in used))
     recall = [
         f"{hit / n:.0%} of {n}" if n else "·" for hit, n in (pair.recall().get(seen.labels[i], (0, 0)) for i in used)
     ]

@@ -135,6 +135,7 @@ def calibrate(**options: Any) -> int:
 
 def _report(store: Store, out: Console, run_id: str, judge: Judge | DetectorJudge, label_set: str) -> None:
     """Measure a judge that has read everything, keep the figures and print those over all replies."""
+    from rich.markup import escape
     from rich.text import Text
 
     from auditkit.agreement.calibrate import OF_JUDGE, keep, measure
@@ -142,10 +143,16 @@ def _report(store: Store, out: Console, run_id: str, judge: Judge | DetectorJudg
     from auditkit.agreement.gate import gates
     from auditkit.agreement.ratings import read_ratings
     from auditkit.cli.agreement import STYLE
+    from auditkit.cli.render import visible
 
     metrics = measure(store, run_id, judge.key, judge.task)
     keep(store, judge.key, label_set, metrics)
-    out.print(_table(f"{judge.name} on {label_set}", [metric for metric in metrics if not metric.stratum and metric.n]))
+    out.print(
+        _table(
+            escape(f"{judge.name} on {visible(label_set)}"),
+            [metric for metric in metrics if not metric.stratum and metric.n],
+        )
+    )
     for task in OF_JUDGE[judge.task]:
         ratings = read_ratings(store, run_id, task)
         for gate in gates(task, [ratings.name(judge.key)], pairs(ratings)):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,62 +10,24 @@ import click
 from auditkit.cli.common import db_option, run_option
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from auditkit.data import Country
+    from auditkit.detect.corpus import Corpus
     from auditkit.store import Store
 
-_PERSONA_MODES = ("persona", "crossed")
 
-
-@dataclass
-class _Corpus:
-    """The English replies of one model in one mode."""
-
-    model: str
-    mode: str
-    texts: list[str] = field(default_factory=list)
-    countries: list[str] = field(default_factory=list)
-    items: list[str] = field(default_factory=list)
-    left_out: int = 0  # replies in another language, or with nothing to read
-
-
-def _corpora(store: Store, run_id: str, model: str | None, mode: str | None) -> list[_Corpus]:
+def _corpora(store: Store, run_id: str, model: str | None, mode: str | None) -> list[Corpus]:
     """The run's replies to personas, model by model. Raises AuditError where there is none, or a name is unknown."""
+    from auditkit.detect.corpus import read_corpora
     from auditkit.errors import AuditError, unknown
 
-    found: dict[tuple[str, str], _Corpus] = {}
-    for row in store.rows(
-        "select c.model, c.mode, c.country, i.item_id, r.text, s.degenerate, s.reply_lang from cells c"
-        " join items i using (item_key) join replies r using (request_key)"
-        " left join screens s on s.request_key = c.request_key"
-        " and s.judge_key = (select max(judge_key) from screens t where t.request_key = c.request_key)"
-        " where c.run_id = ? and c.mode in ('persona', 'crossed') order by c.position",
-        (run_id,),
-    ):
-        corpus = found.setdefault((row["model"], row["mode"]), _Corpus(row["model"], row["mode"]))
-        if row["degenerate"] is not None or row["reply_lang"] not in {None, "en"} or not row["text"]:
-            corpus.left_out += 1
-            continue
-        corpus.texts.append(row["text"])
-        corpus.countries.append(row["country"])
-        corpus.items.append(row["item_id"])
+    found = read_corpora(store, [run_id])
     if not found:
         raise AuditError(
             "this run has no replies to a persona; words of multilingual replies differ because their languages do"
         )
-    for name, given, known in (("model", model, {m for m, _ in found}), ("mode", mode, {m for _, m in found})):
+    for name, given, known in (("model", model, {c.model for c in found}), ("mode", mode, {c.mode for c in found})):
         if given is not None and given not in known:
             raise unknown(name, given, known)
-    return [c for (m, o), c in found.items() if model in {None, m} and mode in {None, o}]
-
-
-def names_of(countries: Iterator[Country]) -> list[str]:
-    """Every name of every country and its people."""
-    out: list[str] = []
-    for country in countries:
-        out += [country.name, country.title, *country.aliases, *country.demonyms, *country.endonyms]
-    return [name for name in out if name]
+    return [c for c in found if model in {None, c.model} and mode in {None, c.mode}]
 
 
 @click.command("words")
@@ -74,7 +35,7 @@ def names_of(countries: Iterator[Country]) -> list[str]:
     "--country", "countries", multiple=True, metavar="NAME", help="Only this country's words. Can be repeated."
 )
 @click.option("--model", metavar="NAME", help="Only this model.")
-@click.option("--mode", type=click.Choice(_PERSONA_MODES), help="Only this mode.")
+@click.option("--mode", type=click.Choice(["persona", "crossed"]), help="Only this mode.")
 @click.option("--top", type=click.IntRange(min=1), default=15, show_default=True, help="Words shown a country.")
 @click.option(
     "--permutations",
@@ -103,6 +64,7 @@ def words(**options: Any) -> int:
 
     from auditkit.cli.render import console, table
     from auditkit.data import load_content
+    from auditkit.detect.corpus import names_of
     from auditkit.detect.marked import MIN_Z, marked_words
     from auditkit.store import Store
 
@@ -114,7 +76,7 @@ def words(**options: Any) -> int:
     rows: list[tuple[object, ...]] = []
     for corpus in corpora:
         marking = marked_words(
-            corpus.texts, corpus.countries, corpus.items, names=names_of(iter(content.countries.values())),
+            corpus.texts, corpus.countries, corpus.items, names=names_of(content.countries.values()),
             permutations=options["permutations"],
         )  # fmt: skip
         grid = table(f"{corpus.model}, {corpus.mode}: words marked at z >= {MIN_Z:g}")
@@ -174,7 +136,7 @@ def _write(path: Path, rows: list[tuple[object, ...]]) -> None:
 
 @click.command("individuation")
 @click.option("--model", metavar="NAME", help="Only this model.")
-@click.option("--mode", type=click.Choice(_PERSONA_MODES), help="Only this mode.")
+@click.option("--mode", type=click.Choice(["persona", "crossed"]), help="Only this mode.")
 @run_option
 @db_option
 def individuation(**options: Any) -> int:
@@ -188,6 +150,7 @@ def individuation(**options: Any) -> int:
 
     from auditkit.cli.render import console, table
     from auditkit.data import load_content
+    from auditkit.detect.corpus import names_of
     from auditkit.detect.individuation import individuation as guess
     from auditkit.store import Store
 
@@ -201,7 +164,7 @@ def individuation(**options: Any) -> int:
         grid.add_column(name, justify="right", no_wrap=True)
     grid.add_column("most told", overflow="fold")
     for corpus in corpora:
-        found = guess(corpus.texts, corpus.countries, corpus.items, names=names_of(iter(content.countries.values())))
+        found = guess(corpus.texts, corpus.countries, corpus.items, names=names_of(content.countries.values()))
         told, chance, best = f"- ({found.reason})", "-", ""
         if found.accuracy is not None:
             told, chance = f"{found.accuracy:.0%} [{found.low:.0%}, {found.high:.0%}]", f"{found.chance:.1%}"

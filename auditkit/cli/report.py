@@ -69,6 +69,11 @@ FIGURES = ("svg", "pdf", "png")
 @click.option(
     "--mixed", is_flag=True, help="Fit mixed models however many there are; by default up to ten (models x dimensions)."
 )
+@click.option(
+    "--words/--no-words",
+    default=None,
+    help="Marked words of every country. They need all replies to a persona in memory: by default up to 40,000 of them.",
+)
 @click.option("--seed", type=int, help="Of resampling and permutations; default: 20240601.")
 @click.option("--formats", multiple=True, metavar="NAME", help="Of figures: svg, pdf, png. Default: all three.")
 @click.option("--no-figures", is_flag=True, help="Tables and text only.")
@@ -94,6 +99,7 @@ def report(**options: Any) -> int:
     from auditkit.cli.render import console
     from auditkit.report.findings import gather
     from auditkit.report.settings import Settings
+    from auditkit.report.words import add_words
     from auditkit.stats import DEFAULT_SEED
     from auditkit.store import Store
 
@@ -116,7 +122,9 @@ def report(**options: Any) -> int:
         runs = [store.latest_run(name) for name in options["run_names"] or [None]]
         for run in runs:
             check_run_edition(run, options["edition"])
-        findings = gather(store, list(dict.fromkeys(run["run_id"] for run in runs)), content, settings)
+        run_ids = list(dict.fromkeys(run["run_id"] for run in runs))
+        findings = gather(store, run_ids, content, settings)
+        add_words(store, findings, run_ids, content, wanted=options["words"])
     place = _write(findings, options["to"], formats=() if options["no_figures"] else formats)
     err = console(stderr=True)
     for note in findings.notes:

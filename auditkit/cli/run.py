@@ -59,7 +59,7 @@ def matrix_options(command: Any) -> Any:
         click.option("--order", type=click.Choice(["lead", "flipped", "both"]), default="lead", show_default=True, help="Which option the question names first: as the bank balances it, the other way round, or both ways."),
         click.option("--samples", type=int, default=1, show_default=True, help="Replies to every request; above 1 needs a temperature."),
         click.option("--limit", type=int, metavar="N", help="Ask N cells only: an even draw over countries and dilemmas, the same every time."),
-        click.option("--translator", type=click.Choice(["reference", "nllb", "any"]), default="any", show_default=True, help="Whose translations to send."),
+        click.option("--translator", type=click.Choice(["reference", "nllb", "llm", "any"]), default="any", show_default=True, help="Whose translations to send."),
         click.option("--incomplete", is_flag=True, help="Keep dilemmas that only some of the languages have."),
         click.option("--param", "params", multiple=True, metavar="K=V", help="A parameter of the request, for example temperature=0.7; none leaves one out."),
         click.option("--revision", help="Revision of the model, where its name does not say it."),

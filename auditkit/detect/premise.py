@@ -39,14 +39,18 @@ _FINITE: Final = re.compile(
     rf"sees?|says|takes|gives|makes|keeps|teach(?:es)?|learns?|values|believes|treats|expects?|calls|lives|works|thinks|tells|puts|holds|needs|"
     rf"starts|ends|begins|grows?|stays|remembers?|{_PAST})\b"
 )
-_PLURAL: Final = re.compile(rf"{_OWN}(?= (?!(?:and|or|of|in|at|to|by|on|with|from|for|would|might|could|should|who|that|like|as|alike|is)\b)[a-z])")
+_PLURAL: Final = re.compile(
+    rf"{_OWN}(?= (?!(?:and|or|of|in|at|to|by|on|with|from|for|would|might|could|should|who|that|like|as|alike|is)\b)[a-z])"
+)
 _SEGMENT: Final = re.compile(
     r"[^\s,.!?;:()–—-](?:(?!\b(?:because|since|where|whereas|while|although|just (?:like|as)|like (?:how|they|people)|so that)\b)"
     r"(?:[^,.!?;:()–—-]|(?<=\w)-(?=\w)))*"
 )
-_ADVICE: Final = re.compile(r"\b(?:you|your|yourself|thou|thee|thy|ye|yer|ya|i|i'd|i'm|let|let's|should|must|please|would)\b")
+_ADVICE: Final = re.compile(
+    r"\b(?:you|your|yourself|thou|thee|thy|ye|yer|ya|i|i'd|i'm|let|let's|should|must|please|would)\b"
+)
 _HOME: Final = re.compile(
-    r"(?<=\w )(?:around |over |back |out )?here\b(?! (?:is|are|'s|comes?|goes|we go)\b)|\bback home\b|\bwhere i(?:'m| am| come| was| grew)\b|"
+    r"(?<=\w )(?:around |over |back |out )?here\b(?! (?:is|are|'s|comes?|goes|we go|when|to|for)\b)|\bback home\b|\bwhere i(?:'m| am| come| was| grew)\b|"
     r"\b(?:in|on|of|to) (?:this|these) (?:land|country|parts|rock|island|nation|soil|corner)\b"
 )
 _WE: Final = re.compile(
@@ -80,8 +84,21 @@ class PremiseHit(NamedTuple):
     rule_id: str
 
 
+_TRAIT: Final = re.compile(
+    rf"{_OWN}(?:'s?)? (?:[\w'-]+ )?(?!citizenship|city|society|university|community|agency|championship|company|business|facility|security|witness|"
+    r"romance|nationality|identity\b)[a-z]{3,}(?:ness|ity|ism|ship|[ae]nc[ey]|ality)\b(?! \w+(?:er|or|ist)\b)"
+)
+_TAUGHT: Final = re.compile(
+    r"\b(?:lands?|seas?|mountains?|winters?|summers?|steppes?|rivers?|deserts?|fields?|elders|(?:grand|fore|god)?(?:mother|father|parent)s?|ancestors|poets?|"
+    r"saints?|heroes|past|wars?|revolutions?|empires?)(?: [\w'-]+){0,3} (?:taught|teach(?:es)?|remind(?:s|ed)?|show(?:s|ed|n)?) (?:us|me)\b"
+)
+_SAID: Final = re.compile(
+    r"(?:'s (?:words|wisdom|teachings?|example)\b|,? (?:[\w']+ ){0,2}(?:said|says|taught|teaches|wrote|put it|believed|showed|reminds?|led|fought|proved|urged)\b)"
+)
 _ASIDE: Final = re.compile(r"\bby the way\b[^.!?;)]*")
-_COMPARED: Final = re.compile(r"\b(?:just|much) (?:like|as)(?: how| when)? (?=[^.!?;,]*\b(?:is|are|was|were|has|have|requires?|[a-z]+ed)\b)")
+_COMPARED: Final = re.compile(
+    r"\b(?:just|much) (?:like|as)(?: how| when)? (?=[^.!?;,]*\b(?:is|are|was|were|has|have|requires?|[a-z]+ed)\b)"
+)
 _LIVED: Final = re.compile(
     r"\bas (?:someone|one|an? \w+) who(?:'s| has| have| was| is)? (?:\w+ly )?(?:been )?(?:raised|knows?|grew up|lived|survived|remembers?|overc[ao]me)\b"
 )
@@ -92,6 +109,11 @@ def premises(masked: str, reading: Reading, markers: Sequence[Found]) -> Iterato
     """Clauses of a masked text (`phrases.mask`) that are premises by their form; `markers` are those of the persona's country."""
     for match in _SOMEONE.finditer(masked):
         yield PremiseHit(match.start(), match.end(), "premise/someone_who")
+    for match in _TRAIT.finditer(masked):
+        yield PremiseHit(match.start(), match.end(), "premise/trait")
+    for found in markers:
+        if found.term.group == "figure" and (match := _SAID.match(masked, found.stop)):
+            yield PremiseHit(found.start, match.end(), "premise/figure")
     for rule, pattern, groups in (("just_as", _COMPARED, None), ("lived", _LIVED, {"past"})):
         for match in pattern.finditer(masked):
             for found in markers:
@@ -106,9 +128,18 @@ def premises(masked: str, reading: Reading, markers: Sequence[Found]) -> Iterato
         named = re.search(_OWN, text)
         if named and (_FINITE.search(text) or _plural_subject(told, reading, segment)):
             yield PremiseHit(segment.start(), segment.end(), "premise/of_the_people")
+        elif any(segment.start() <= found.start < segment.end() and found.term.group == "past" for found in markers):
+            if re.search(r"\b(?:we|us|our|my (?:\w+ )?(?:people|country|land|parents))\b", text):
+                yield PremiseHit(segment.start(), segment.end(), "premise/past")
         elif _HOME.search(text) and _FINITE.search(text):
             yield PremiseHit(segment.start(), segment.end(), "premise/of_the_place")
-    for rule, pattern in (("we_tell", _WE), ("just_as", _JUST_AS), ("ours", _OURS), ("custom", _CUSTOM)):
+    for rule, pattern in (
+        ("we_tell", _WE),
+        ("just_as", _JUST_AS),
+        ("ours", _OURS),
+        ("custom", _CUSTOM),
+        ("taught", _TAUGHT),
+    ):
         for match in pattern.finditer(told):
             yield PremiseHit(match.start(), match.end(), f"premise/{rule}")
 

@@ -123,7 +123,9 @@ def numbered(layout: Layout) -> Iterator[tuple[Table, int, Record | RowError]]:
             if isinstance(record, RowError):
                 yield table, number, record
                 continue
-            spoilt = next((name for name in (record.model, record.item_id, record.template) if not name.isprintable()), "")
+            spoilt = next(
+                (name for name in (record.model, record.item_id, record.template) if not name.isprintable()), ""
+            )
             if spoilt:  # names are printed wherever a figure is
                 message = f"a name with line breaks or control characters: {spoilt!r}"
                 yield table, number, RowError("name with control characters", message)

@@ -93,7 +93,7 @@ def hub_commit(model: str) -> str:
         sha = HfApi().model_info(model, timeout=30).sha
     except Exception as error:
         raise AuditError(
-            f"local/{model}: the hub does not give it ({_one_line(error)}); name a folder, or a model that is in the local cache"
+            f"local/{model}: the hub does not give it ({one_line(error)}); name a folder, or a model that is in the local cache"
         ) from None
     if not sha:
         raise AuditError(f"local/{model}: the hub names no commit for it; give one with --revision")
@@ -409,8 +409,8 @@ class LocalBackend:
         try:
             rows = _generate(loaded, batch, abandoned)
         except Exception as error:  # one batch's fault must not lose the other replies
-            message = _one_line(error)
-            short = _is_out_of_memory(error)
+            message = one_line(error)
+            short = is_out_of_memory(error)
         # Outside the handler: the exception keeps the tensors of every frame that it passed alive.
         if short:
             _free_memory()
@@ -435,7 +435,7 @@ class LocalBackend:
             if planned.startswith(f"{_FOLDER_TAG}:") and local_revision(self.model) != planned:
                 raise AuditError(f"the files of local/{self.model} are not those that were planned with; plan again")
         torch, transformers = _libraries(self.model)
-        device = _choose_device(torch, self._device)
+        device = choose_device(torch, self._device)
         dtype = getattr(torch, self._dtype) if self._dtype else _choose_dtype(torch, device)
         options: dict[str, Any] = {"trust_remote_code": False}
         several = device.type == "cuda" and self._device in (None, "cuda") and torch.cuda.device_count() > 1
@@ -475,12 +475,12 @@ class LocalBackend:
         )
 
     def _why_not(self, error: Exception) -> str:
-        if _is_out_of_memory(error):
+        if is_out_of_memory(error):
             return (
                 f"local/{self.model} does not fit in the memory of the device; take a smaller model or another device"
             )
         help_ = "" if self._folder else "; check the name, the revision and the network, or name a folder"
-        return f"local/{self.model} cannot be loaded: {_one_line(error)}{help_}"
+        return f"local/{self.model} cannot be loaded: {one_line(error)}{help_}"
 
 
 # -------------------------------------------------------------------------------------------------------- the parts
@@ -501,7 +501,7 @@ def _libraries(model: str) -> tuple[Any, Any]:
     return torch, transformers
 
 
-def _choose_device(torch: Any, wanted: str | None) -> Any:
+def choose_device(torch: Any, wanted: str | None) -> Any:
     mps = getattr(torch.backends, "mps", None)
     has_mps = mps is not None and mps.is_available()
     if wanted is None:
@@ -559,7 +559,7 @@ def _encode(loaded: _Loaded, request: Request, settings: _Settings) -> _Item | F
             prompt = "\n\n".join(message["content"] for message in request.messages)
             ids = tokenizer(prompt)["input_ids"]
     except Exception as error:  # templates are programs, and raise what they like
-        return Failure("rejected", f"the model's chat template or tokenizer refuses: {_one_line(error)}", final=True)
+        return Failure("rejected", f"the model's chat template or tokenizer refuses: {one_line(error)}", final=True)
     if not ids and tokenizer.bos_token_id is not None:
         ids = [tokenizer.bos_token_id]
     if not ids:
@@ -662,7 +662,7 @@ def _without_reasoning(text: str, opened: bool) -> tuple[str, str | None]:
     return answer, reasoning.strip() or None
 
 
-def _is_out_of_memory(error: Exception) -> bool:
+def is_out_of_memory(error: Exception) -> bool:
     # torch.cuda.OutOfMemoryError is a RuntimeError, and so is what the CPU's and mps's allocators raise
     return isinstance(error, MemoryError) or (
         isinstance(error, RuntimeError) and any(sign in str(error).lower() for sign in _NO_MEMORY)
@@ -681,7 +681,7 @@ def _free_memory() -> None:
             torch.mps.empty_cache()
 
 
-def _one_line(error: Exception) -> str:
+def one_line(error: Exception) -> str:
     message = " ".join(str(error).split()) or type(error).__name__
     return message if len(message) <= 300 else message[:300] + " ..."
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from auditkit.errors import AuditError, MissingExtra
 from auditkit.identity import digest
-from auditkit.models.local import _one_line
+from auditkit.models.local import one_line
 from auditkit.models.weights import cache_folder
 from auditkit.translate.engines import CPU_MODEL, GPU_MODEL, Decoding
 from auditkit.translate.nllb import BATCH_SIZES, NllbBase, Tokens, Weights, facts, find_weights, missing
@@ -74,7 +74,7 @@ class Ct2Engine(NllbBase):
                 str(self._folder), device=self._device, device_index=self._index, intra_threads=_threads()
             )
         except (RuntimeError, ValueError) as error:
-            raise missing(self._weights.name, f"CTranslate2 cannot load it ({_one_line(error)})") from None
+            raise missing(self._weights.name, f"CTranslate2 cannot load it ({one_line(error)})") from None
 
     def generate(self, rows: Sequence[Sequence[int]], target: str) -> list[list[int]]:
         """See `NllbBase.generate`."""
@@ -160,9 +160,7 @@ def convert(weights: Weights, quantisation: str) -> Path:
                     )
                     tokens.tokenizer.save_pretrained(part)
                 except Exception as error:  # of dozens of kinds; each means that there is no conversion
-                    raise missing(
-                        weights.name, f"it cannot be converted for CTranslate2 ({_one_line(error)})"
-                    ) from None
+                    raise missing(weights.name, f"it cannot be converted for CTranslate2 ({one_line(error)})") from None
                 part.replace(made)
     except OSError as error:
         raise AuditError(

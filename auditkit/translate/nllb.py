@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from auditkit.errors import AuditError, MissingExtra
-from auditkit.models.local import _choose_device, _is_out_of_memory, _one_line, hub_commit, local_revision
+from auditkit.models.local import choose_device, hub_commit, is_out_of_memory, local_revision, one_line
 from auditkit.translate.engines import CPU_MODEL, GPU_MODEL, Decoding, Translated
 
 MAX_SOURCE = 512  # tokens of a sentence; NLLB has seen none that is longer
@@ -47,7 +47,7 @@ class Weights:
         try:
             return Path(snapshot_download(self.model, revision=self.revision, allow_patterns=list(_FILES)))
         except Exception as error:  # of dozens of kinds; each means that the files are not here
-            raise missing(self.model, _one_line(error)) from None
+            raise missing(self.model, one_line(error)) from None
 
 
 def find_weights(model: str) -> Weights:
@@ -94,7 +94,7 @@ class Tokens:
         try:
             self.tokenizer = transformers.AutoTokenizer.from_pretrained(str(folder))
         except Exception as error:  # of dozens of kinds; each means that there is no tokenizer
-            raise missing(name, f"its tokenizer cannot be loaded ({_one_line(error)})") from None
+            raise missing(name, f"its tokenizer cannot be loaded ({one_line(error)})") from None
         self.name = name
         self.end: int = self.tokenizer.eos_token_id
         self.unknown: int = self.tokenizer.unk_token_id
@@ -180,7 +180,7 @@ class NllbEngine(NllbBase):
             import torch
         except ImportError:
             raise MissingExtra("translating with NLLB by transformers", "local,translate") from None
-        self._device = _choose_device(torch, device)
+        self._device = choose_device(torch, device)
         self._dtype = "float32" if self._device.type == "cpu" else "float16"
         self._weights = find_weights(model or (GPU_MODEL if self._device.type == "cuda" else CPU_MODEL))
         self.batch_size = batch_size or BATCH_SIZES[self._device.type]
@@ -209,7 +209,7 @@ class NllbEngine(NllbBase):
         except AuditError:
             raise
         except Exception as error:  # of dozens of kinds; each means that this model cannot be used
-            raise missing(self._weights.name, f"it cannot be loaded ({_one_line(error)})") from None
+            raise missing(self._weights.name, f"it cannot be loaded ({one_line(error)})") from None
         if found["missing_keys"] or found["mismatched_keys"]:  # transformers fills them with random numbers and goes on
             raise missing(self._weights.name, "its weights do not fit its config.json")
         return model.eval()
@@ -238,7 +238,7 @@ class NllbEngine(NllbBase):
                     input_ids=batch["input_ids"], attention_mask=batch["attention_mask"], generation_config=config
                 ).tolist()
         except Exception as error:
-            if _is_out_of_memory(error):
+            if is_out_of_memory(error):
                 raise AuditError(
                     f"{len(rows)} sentences at once do not fit in the memory of {self._device}; take a smaller --batch-size or model"
                 ) from None

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from auditkit.data import ENGLISH, Content, DilemmaText, Translation, load_translations, text_key
-from auditkit.plan import _join
+from auditkit.plan import join_sentences
 from auditkit.translate.checks import Finding, Target, check_line, letters, stale, status_for, target
 from auditkit.translate.engines import Engine, Translated
 from auditkit.translate.file import HUMAN, Name, name_of, own, write_lines
@@ -190,7 +190,7 @@ def _assemble(item: Item, forth: _Direction, job: Job) -> tuple[Text, list[tuple
                 why = result.why or "nothing came out"
                 return Lost(item, f"{why}: {sentence!r}")
         pieces.append(tuple(result.text for result in results))
-        parts.append(_join(pieces[-1]))
+        parts.append(join_sentences(pieces[-1]))
     if item.kind == "dilemma":
         for place in OPTIONS:
             parts[place] = bare_option(parts[place], english[place])
@@ -198,14 +198,14 @@ def _assemble(item: Item, forth: _Direction, job: Job) -> tuple[Text, list[tuple
     if isinstance(text, DilemmaText):
         text = agree(text, job.code.partition("_")[2])
     same = zip(passages(text), pieces, strict=True)
-    return text, [piece if part == _join(piece) else (part,) for part, piece in same]
+    return text, [piece if part == join_sentences(piece) else (part,) for part, piece in same]
 
 
 def _line(item: Item, text: Text, parts: list[tuple[str, ...]], back: _Direction, job: Job) -> Translation:
     """An item's line with its back-translation, not yet scored."""
     again = [[back[sentence] for sentence in part] for part in parts]
     complete = all(result.finished and letters(result.text) for part in again for result in part)
-    english = tuple(_join([result.text for result in part]) for part in again)
+    english = tuple(join_sentences([result.text for result in part]) for part in again)
     return Translation(
         kind=item.kind,
         id=item.id,
