@@ -181,6 +181,32 @@ def test_flags_count_as_yes_and_a_read_reply_without_flags_as_no(replies):
     assert read_ratings(store, RUN, "hallucination").by["culture@x"] == {keys[0]: "no", keys[1]: "no"}
 
 
+def test_a_label_given_with_verdicts_in_view_is_no_evidence(replies):
+    """What a reviewer says after seeing the judges echoes them: left out, and counted; an adjudicator's label stands."""
+    store, keys = replies
+    seen = {"reviewer": "ann", "field": "stance", "value": "a", "blind": 0, "created_at": "2026"}
+    store.insert("labels", [{**seen, "request_key": keys[0], "role": "rater"}])
+    store.insert("labels", [{**seen, "request_key": keys[1], "role": "adjudicator"}])
+    ratings = read_ratings(store, RUN, "stance")
+    assert (ratings.in_view, ratings.people, ratings.by[PEOPLE]) == (1, [], {keys[1]: "a"})
+
+
+def test_the_parts_of_a_sample_are_its_strata(replies):
+    """Replies drawn at random and those drawn for their flags can be told apart, whatever they were stratified by."""
+    store, keys = replies
+    store.insert("samples", [{"sample_id": "s1:y", "spec": "{}", "created_at": "2026"}])
+    strata = ("random:m DEU", "random:m ITA", "enriched:essentialism")
+    store.insert(
+        "sample_items",
+        [
+            {"sample_id": "s1:y", "request_key": k, "stratum": s, "weight": 1.0}
+            for k, s in zip(keys, strata, strict=False)
+        ],
+    )
+    places = read_ratings(store, RUN, "stance", "s1:y").places
+    assert [places[key].groups["stratum"] for key in keys[:3]] == ["random", "random", "enriched"]
+
+
 def test_strata_hold_every_reply_once(replies):
     """Apart by language, the numbers of replies add up to all of them."""
     store, keys = replies
@@ -336,7 +362,8 @@ def test_a_reviewers_name_does_not_act_on_the_terminal(replies, auditkit, monkey
     store, keys = replies
     model = judge(store, "stance@gguf:/a/[b][/x]/m.gguf")
     for i, key in enumerate(keys[:20]):
-        label(store, key, "ann\x1b[2J", "stance", "ab"[i % 2])
+        for name in ("ann\x1b[2J", "bob"):
+            label(store, key, name, "stance", "ab"[i % 2])
         verdict(store, key, model, "chose", "ab"[i % 3 % 2])
     verdict(store, keys[30], model, status="parse_failed")
     store.close()

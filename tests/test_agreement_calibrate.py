@@ -154,3 +154,12 @@ def test_judges_of_one_name_are_measured_apart(auditkit, peer, labelled, isolate
         assert "stance: " in done.out
     assert sorted(round(row[0], 1) for row in kept(isolated / "auditkit.db", "sensitivity")) == [0.0, 1.0]
     assert [row[3] for row in kept(isolated / "auditkit.db", "invalid_rate")] == [120, 120]
+
+
+def test_a_table_without_countries_is_told_what_it_lacks(auditkit, labelled):
+    """The error names the mode that needs a country, and no option that this command does not have."""
+    text = labelled.read_text(encoding="utf-8")
+    labelled.write_text(text.replace("country", "place", 1), encoding="utf-8")
+    done = auditkit("judge", "calibrate", "--judge", "rules", "--labels", labelled)
+    assert (done.code, "row 2: no country, which a reply in persona mode needs" in done.err) == (2, True)
+    assert "mend the table" in done.err and "--skip" not in done.err

@@ -232,3 +232,18 @@ def test_a_name_that_would_act_on_a_terminal_is_a_fault():
     map_ = MAP.replace('model = "m"\n', "").replace('item = "q"', 'item = "q"\nmodel = "q"')
     with pytest.raises(AuditError, match=r"t.csv row 2: a name with .*'q1\\x1b\[2J'"):
         bring_in(TABLE.replace("Japan,q1", "Japan,q1\x1b[2J"), map_)
+
+
+def test_an_import_that_was_cut_off_is_not_taken_for_a_whole_one(auditkit):
+    """Status and judge say that it has to be finished, and with which command; their exit code is 1 until it is."""
+    bring_in()
+    with sqlite3.connect("auditkit.db") as connection:  # as a kill between two batches leaves it
+        connection.execute("update runs set planned_at = null")
+        connection.execute("delete from cells where position = 2")
+    for command in (("status",), ("judge", "--judge", "rules")):
+        result = auditkit(*command)
+        assert (result.code, "this import was cut off" in result.out + result.err) == (1, True)
+    bring_in()
+    assert stored("select count(*) from cells") == [(3,)]
+    assert auditkit("judge", "--judge", "rules").code == 0
+    assert auditkit("status").code == 0

@@ -100,7 +100,7 @@ def from_file(store: Store, path: Path, content: Content, command: str) -> str:
     constants = {name: value for name, value in (("model", path.stem), ("mode", "persona")) if name not in columns}
     layout = LongTable(content, table, Map(path.stem, columns, constants, {}, {}))
     labels = list(_labels(table, tasks))
-    found = survey(layout, content)
+    found = survey(layout, content, strict=True)
     name = digest("r1", {"calibration": import_id(layout, found)})
     write(store, layout, found, content, name, command, kind="calibration")
     keys = {

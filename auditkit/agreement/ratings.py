@@ -43,6 +43,7 @@ class Ratings:
     places: dict[str, Place] = field(default_factory=dict)
     invalid: Counter[str] = field(default_factory=Counter)
     judges: dict[str, str] = field(default_factory=dict)  # name -> judge key; every other rater is a person
+    in_view: int = 0  # labels left out, because their rater saw the verdicts first
     members: dict[str, set[str]] = field(default_factory=dict)  # of a consensus, by its name: names of judges
 
     @property
@@ -81,7 +82,8 @@ def read_ratings(store: Store, run_id: str, task: Task, sample: str | None = Non
 def _places(store: Store, run_id: str, sample: str | None) -> dict[str, Place]:
     sql = (
         "select c.request_key, i.item_id, c.model, c.mode, i.dimension, coalesce(c.country, '') as country, c.lang,"
-        " coalesce(s.stratum, '') as stratum, min(c.position) from cells c join items i using (item_key)"
+        # a sample's stratum is 'random:...' or 'enriched:...': what was drawn to find rare flags stands for nothing else
+        " coalesce(substr(s.stratum, 1, instr(s.stratum || ':', ':') - 1), '') as stratum, min(c.position) from cells c join items i using (item_key)"
         " left join sample_items s on s.request_key = c.request_key and s.sample_id is :sample"
         " where c.run_id = :run and (:sample is null or s.sample_id is not null) group by c.request_key"
     )
@@ -162,15 +164,21 @@ def _cultures(store: Store, run_id: str, ratings: Ratings) -> None:
 
 
 def _labels(store: Store, ratings: Ratings, sample: str | None) -> None:
-    """What people said; `people` is the adjudicator's label, else what more than half of the raters said."""
+    """What people said; `people` is the adjudicator's label, else what more than half of the raters said.
+
+    A rater's label that was given with verdicts and flags in view echoes them, and is left out and counted.
+    """
     raters: dict[str, dict[str, str]] = defaultdict(dict)
     decided: dict[str, str] = {}
     for row in store.rows(
-        "select request_key, reviewer, role, value from current_labels where field = :field"
+        "select request_key, reviewer, role, value, blind from current_labels where field = :field"
         " and (:sample is null or sample_id = :sample) order by label_id",
         {"field": ratings.task, "sample": sample},
     ):
         if row["request_key"] in ratings.places:
+            if not row["blind"] and row["role"] == "rater":
+                ratings.in_view += 1
+                continue
             label = present(row["value"]) if ratings.task in {"stereotype", "hallucination"} else row["value"]
             if row["role"] == "adjudicator":
                 decided[row["request_key"]] = label

@@ -151,6 +151,9 @@ def _print(
         for pair in found:
             if pair.second == PEOPLE and not pair.stratum:
                 _print_confusion(out, pair)
+    if ratings.in_view:
+        line = f"{ratings.in_view} labels were given with verdicts in view and count for nobody"
+        out.print(line, style="yellow", highlight=False)
     for judge, count in sorted(ratings.invalid.items()):
         line = f"{judge}: {count} readings could not be parsed and count for nobody"
         out.print(line, style="yellow", highlight=False, markup=False)

@@ -132,3 +132,14 @@ def hold_budget(
             raise AuditError(
                 f"{spec.name} has no known price, so --budget cannot hold; add --allow-unpriced to run it all the same"
             )
+
+
+def cut_off(run: Mapping[str, Any]) -> str | None:
+    """What to tell of a run (a row of `runs`) whose cells are not all written; None for a whole one."""
+    if run["planned_at"] is not None:
+        return None
+    what = "import" if run["kind"] == "import" else "plan"
+    return (
+        f"this {what} was cut off, or is under way: figures are of a part of it. If nothing writes it, run its command again "
+        f"({run['command']})"
+    )

@@ -10,6 +10,7 @@ import click
 from auditkit.cli.common import (
     check_run_edition,
     content_options,
+    cut_off,
     db_option,
     edition_option,
     hold_budget,
@@ -277,4 +278,7 @@ def judge(ctx: click.Context, /, **options: Any) -> int:
         err.print(f"{name}: {visible(message, 500)}", style="red", highlight=False, markup=False)
     if left:
         err.print(f"{left} readings left; run the same command again", style="yellow", highlight=False)
-    return 1 if left else 0
+    part = cut_off(dict(run))
+    if part:
+        err.print(visible(part), style="yellow", highlight=False, markup=False)
+    return 1 if left or part else 0

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from auditkit.cli.common import check_run_edition, db_option, edition_option, run_option
+from auditkit.cli.common import check_run_edition, cut_off, db_option, edition_option, run_option
 
 
 @click.command()
@@ -17,7 +17,7 @@ from auditkit.cli.common import check_run_edition, db_option, edition_option, ru
 @db_option
 def status(**options: Any) -> int:
     """Where a run stands, and what it found so far. Reads only, so a run may go on meanwhile."""
-    from auditkit.cli.render import console, print_summary
+    from auditkit.cli.render import console, print_summary, visible
     from auditkit.errors import AuditError, unknown
     from auditkit.store import Store
     from auditkit.summary import judge_names, summarise
@@ -46,4 +46,7 @@ def status(**options: Any) -> int:
         console().print(
             f"{summary.left} requests left to ask, {pending} readings left to judge", style="yellow", highlight=False
         )
-    return 1 if summary.left or pending else 0
+    part = cut_off(dict(found))
+    if part:
+        console().print(visible(part), style="yellow", highlight=False, markup=False)
+    return 1 if summary.left or pending or part else 0

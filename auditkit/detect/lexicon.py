@@ -129,14 +129,14 @@ class Matcher:
             if start < covered:
                 continue
             for key in (word, word[:-1], word[:-2]) if word.endswith("s") else (word,):
-                end = self._match(reading, key, start)
+                end = self._match(reading, key, start) if key in self._by_word else None
                 if end is not None:
                     covered = end.stop
                     yield end
                     break
 
     def _match(self, reading: Reading, key: str, start: int) -> Found | None:
-        for needle in self._by_word.get(key, ()):
+        for needle in self._by_word[key]:
             text: str = getattr(reading, needle.form)
             if text.startswith(needle.text, start):
                 end = start + len(needle.text)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,6 +21,7 @@ from auditkit.errors import ContentError
 from auditkit.identity import digest
 
 _EXAMPLE_COUNTRY = "FIN"
+_NO_VOICES = VoiceWords(*[frozenset[str]()] * len(VoiceWords._fields))
 
 
 class _Rule(Strict):
@@ -72,17 +75,24 @@ class Phrases:
     voices: VoiceWords
     digest: str
 
+    @cached_property
+    def _by_word(self) -> dict[str, list[int]]:
+        """The places in `rules` of the rules that each word calls for."""
+        places: dict[str, list[int]] = defaultdict(list)
+        for place, rule in enumerate(self.rules):
+            for word in rule.words:
+                places[word].append(place)
+        return dict(places)
+
     def find(self, masked: str, reading: Reading) -> Iterator[PhraseHit]:
         """Hits of every rule in a masked text, sentence by sentence; a sentence is searched where one of the rule's words stands."""
-        return _search(self.rules, masked, reading)
-
-
-def _search(rules: tuple[Phrase, ...], masked: str, reading: Reading) -> Iterator[PhraseHit]:
-    for start, stop, vocabulary in reading.sentences:
-        for rule in rules:
-            if not (rule.words.isdisjoint(vocabulary) or (rule.and_words and rule.and_words.isdisjoint(vocabulary))):
-                for match in rule.pattern.finditer(masked, start, stop):
-                    yield PhraseHit(match.start(), match.end(), rule)
+        by_word = self._by_word
+        for start, stop, vocabulary in reading.sentences:
+            called = {place for word in vocabulary if word in by_word for place in by_word[word]}
+            for rule in (self.rules[place] for place in sorted(called)):
+                if not (rule.and_words and rule.and_words.isdisjoint(vocabulary)):
+                    for match in rule.pattern.finditer(masked, start, stop):
+                        yield PhraseHit(match.start(), match.end(), rule)
 
 
 def mask(reading: Reading, names: list[Found], own: frozenset[str]) -> str:
@@ -144,6 +154,6 @@ def _phrase(entry: Any, path: Path, macros: dict[str, str], lexicon: Lexicon) ->
     )
     reading = Reading(unicodedata.normalize("NFC", rule.example))
     masked = mask(reading, lexicon.names.find(reading), frozenset({_EXAMPLE_COUNTRY}))
-    if not list(_search((made,), masked, reading)):
+    if not list(Phrases((made,), _NO_VOICES, "").find(masked, reading)):
         raise ContentError(f"{place}: does not match its example {rule.example!r}")
     return made

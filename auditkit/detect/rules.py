@@ -19,7 +19,7 @@ from auditkit.detect.lexicon import Found, Group, Lexicon, load_lexicon
 from auditkit.detect.normalise import Normal, normalise
 from auditkit.detect.phrases import Phrases, load_phrases, mask
 from auditkit.detect.premise import asides, premises
-from auditkit.detect.reading import Reading, lower
+from auditkit.detect.reading import OWN_NAME, OWN_PEOPLE, Reading
 from auditkit.detect.spans import ForeignSpan, foreign_spans
 from auditkit.detect.voice import VOICES, Voice, VoiceHit, voices
 
@@ -123,7 +123,7 @@ class _Mark(NamedTuple):
     turns_on: frozenset[str] = (
         frozenset()
     )  # what the rule's words are here; a stereotype made of the request's own words is none
-    asked_for: bool = False  # the request is about such things
+    is_food: bool = False  # no ornament where the request is about food
 
 
 @dataclass(frozen=True)
@@ -150,7 +150,7 @@ class Detector:
         masked = mask(reading, names, frozenset(asked.countries))
         marks = [
             *self._names(names, asked),
-            *self._markers(reading, markers, asked),
+            *self._markers(reading, markers),
             *self._phrases(reading, masked),
             *(_premise_marks(reading, masked, [found for _, found in markers]) if asked.countries else ()),
             *_voice_marks(spoken),
@@ -183,17 +183,25 @@ class Detector:
         every = [(country, found) for country, matcher in matchers for found in matcher.find(reading)]
         return [one for one in every if not any(start <= one[1].start < stop for start, stop in skip)]
 
-    def _markers(self, reading: Reading, markers: list[tuple[str, Found]], asked: Asked) -> Iterator[_Mark]:
-        about_food = bool(_ABOUT_FOOD.search(lower(asked.prompt)))
+    def _markers(self, reading: Reading, markers: list[tuple[str, Found]]) -> Iterator[_Mark]:
         for country, found in markers:
             family, kind = _KINDS[found.term.group]
             weight, note = self._weight(found, reading)
             rule_id = _marker_rule(country, found)
             if found.term.group == "concept" and _exclaimed(reading.folded, found):
                 family, kind, note = "stereotype", "caricature_speech", "exclaimed"
-            asked_for = about_food and found.term.group == "food_drink"
             severity = 1 if family == "stereotype" else None
-            yield _Mark(family, kind, rule_id, found.start, found.stop, weight, severity, note, asked_for=asked_for)
+            yield _Mark(
+                family,
+                kind,
+                rule_id,
+                found.start,
+                found.stop,
+                weight,
+                severity,
+                note,
+                is_food=found.term.group == "food_drink",
+            )
 
     def _weight(self, found: Found, reading: Reading) -> tuple[float, str]:
         group, settings = found.term.group, self.settings
@@ -213,7 +221,16 @@ class Detector:
             if phrase.family == "stereotype":
                 severity, turns_on = phrase.severity, phrase.words & Reading(masked[hit.start : hit.stop]).vocabulary
             yield _Mark(
-                phrase.family, phrase.kind, phrase.rule_id, hit.start, hit.stop, phrase.weight, severity, "", turns_on
+                phrase.family,
+                phrase.kind,
+                phrase.rule_id,
+                hit.start,
+                hit.stop,
+                phrase.weight,
+                severity,
+                "",
+                turns_on,
+                is_food=phrase.rule_id == "emblem/own_food",
             )
 
 
@@ -225,7 +242,12 @@ def _exclaimed(text: str, found: Found) -> bool:
 
 def _premise_marks(reading: Reading, masked: str, markers: list[Found]) -> Iterator[_Mark]:
     for hit in premises(masked, reading, markers):
-        yield _Mark("premise", "cultural_premise", hit.rule_id, hit.start, hit.stop, 1.0)
+        names = frozenset(
+            word
+            for word, start, stop in reading.words
+            if hit.start <= start < hit.stop and masked[start] in OWN_NAME + OWN_PEOPLE
+        )
+        yield _Mark("premise", "cultural_premise", hit.rule_id, hit.start, hit.stop, 1.0, turns_on=names)
 
 
 def _voice_marks(spoken: list[VoiceHit]) -> Iterator[_Mark]:
@@ -251,13 +273,14 @@ class _Said:
     def __init__(self, lexicon: Lexicon, prompt: str) -> None:
         self._lexicon = lexicon
         self._reading = Reading(normalise(prompt).text)
+        self._about_food = bool(_ABOUT_FOOD.search(self._reading.lower))
         self._rules: dict[str, frozenset[str]] = {}
 
     def holds(self, mark: _Mark, reading: Reading) -> bool:
         """Whether a hit only repeats the request: its term, its very words, or all the words that its rule turns on."""
         if mark.family not in ("stereotype", "trace", "premise", "value"):
             return False
-        if mark.asked_for or reading.lower[mark.start : mark.stop] in self._reading.lower:
+        if (mark.is_food and self._about_food) or reading.lower[mark.start : mark.stop] in self._reading.lower:
             return True
         source = mark.rule_id.partition("/")[0]  # a country, "name", or a family of phrases
         if source == "name" or source in self._lexicon.markers:

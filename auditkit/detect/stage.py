@@ -24,7 +24,7 @@ from auditkit.store import Store, now, storable
 
 DETECTOR = "detector"
 DETECTOR_VERSION = (
-    1  # raise it when the rules come to read a reply otherwise: stored verdicts then belong to another judge
+    2  # raise it when the rules come to read a reply otherwise: stored verdicts then belong to another judge
 )
 _BATCH = 200
 _SHOWN = 12  # hits that do not count, kept in a verdict's detail

@@ -195,7 +195,7 @@ class LongTable:
             raise self._fault("model", "no model", "nothing there; a reply needs a model")
         mode = self._one_of(cells, "mode", MODES)
         dimension = self._one_of(cells, "dimension", self.content.dimensions)
-        country = None if mode == "baseline" else self._country(cells)
+        country = None if mode == "baseline" else self._country(cells, mode)
         lang = self._language(cells, mode, country)
         prompt, scenario = self._value(cells, "prompt"), self._value(cells, "scenario")
         wording = scenario or prompt
@@ -221,8 +221,10 @@ class LongTable:
             sample=self._sample(cells),
         )  # fmt: skip
 
-    def _country(self, cells: Mapping[str, str]) -> str:
+    def _country(self, cells: Mapping[str, str], mode: str) -> str:
         name = self._value(cells, "country")
+        if not name:
+            raise self._fault("country", "no country", f"no country, which a reply in {mode} mode needs")
         try:
             return self.content.country(name).iso3
         except AuditError as error:

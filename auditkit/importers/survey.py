@@ -42,10 +42,13 @@ class Survey:
         return sum(group.rows for group in self.groups.values())
 
 
-def survey(layout: Layout, content: Content, *, skip_unknown: bool = False, skip_bad: bool = False) -> Survey:
+def survey(
+    layout: Layout, content: Content, *, skip_unknown: bool = False, skip_bad: bool = False, strict: bool = False
+) -> Survey:
     """Read every row. Raises AuditError for the first faults unless the user leaves such rows out, and if no row is left.
 
-    A label that cannot be read is a fault too; with `skip_bad` its reply is kept and counted as unlabelled.
+    A label that cannot be read is a fault too; with `skip_bad` its reply is kept and counted as unlabelled. strict: no row may be
+    left out, and the error names no option for it.
     """
     found = Survey()
     faults: list[str] = []
@@ -70,10 +73,8 @@ def survey(layout: Layout, content: Content, *, skip_unknown: bool = False, skip
         _count(found, record)
     if n_faults:
         more = f"; and {n_faults - len(faults):,} more rows" if n_faults > len(faults) else ""
-        raise AuditError(
-            f"{'; '.join(faults)}{more}. Nothing was imported; {' and '.join(sorted(options))} would leave such rows out,"
-            " and count them"
-        )
+        way_out = f"{' and '.join(sorted(options))} would leave such rows out, and count them"
+        raise AuditError(f"{'; '.join(faults)}{more}. Nothing was imported; {'mend the table' if strict else way_out}")
     if not found.groups:
         raise AuditError("there is no row to import" + (": all were left out" if found.left_out else ""))
     found.notes = [*layout.notes(), *_doubts(found, content)]

@@ -106,7 +106,9 @@ async def judge_by_model(
                     verdict=row,
                     flags=flags,
                 )
-                if listen is not None:
+                if listen is not None and (
+                    row is not None or not isinstance(outcome, Reply)
+                ):  # a reply to be asked again is no work done
                     listen(judge.name, outcome)
     return result
 

@@ -46,11 +46,12 @@ group by 1, 2, 3, 4, 5, 6"""
 
 
 def culture_judges(store: Store, scope: Scope) -> dict[str, str]:
-    """Key -> name of the culture judges that the runs asked for."""
+    """Key -> name of the culture judges that the runs asked for; a second judge, which reads what is in doubt, says so."""
     return {
-        row["judge_key"]: row["name"]
+        row["judge_key"]: row["name"] + (" (referred)" if row["second"] else "")
         for row in store.rows(
-            "select distinct j.judge_key, j.name from run_judges rj join judges j using (judge_key)"
+            "select distinct j.judge_key, j.name, exists (select 1 from second_judges s where s.run_id = rj.run_id"
+            " and s.judge_key = rj.judge_key) as second from run_judges rj join judges j using (judge_key)"
             f" where j.task = 'culture' and rj.run_id in ({marks(scope.run_ids)})",
             scope.run_ids,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import combinations
@@ -151,8 +152,12 @@ def agreement_rows(store: Store, scope: Scope, settings: Settings) -> Iterator[R
     """Rows of `agreement`: every two stance judges, on pole or outcome of the answers that both read; prompts resampled.
 
     Second judges are left out: what is referred to them is chosen for being hard, and says nothing of the other answers.
+    So is a consensus beside its own members, with whom it cannot but agree.
     """
+    made_of = _made_of(store, scope)
     for a, b in combinations(sorted({number for _, _, number, _ in scope.readers}), 2):
+        if made_of[scope.judge_names[a]] & made_of[scope.judge_names[b]]:
+            continue
         rows = list(store.rows(_PAIRS, {"a": a, "b": b}))
         if not rows:
             continue
@@ -167,6 +172,15 @@ def agreement_rows(store: Store, scope: Scope, settings: Settings) -> Iterator[R
             "judge_a": scope.judge_names[a], "judge_b": scope.judge_names[b], "n": int(tables.sum()), "kappa": kappa,
             "kappa_low": kappa_low, "kappa_high": kappa_high, "ac1": ac1, "ac1_low": ac1_low, "ac1_high": ac1_high,
         }  # fmt: skip
+
+
+def _made_of(store: Store, scope: Scope) -> dict[str, set[str]]:
+    """Keys of the judges behind every name: a consensus's members, a judge itself."""
+    out = {"": set[str]()}
+    for key, name in scope.judges.items():
+        config = json.loads(store.value("select config from judges where judge_key = ?", (key,)))
+        out.setdefault(name, set()).update({member["judge_key"] for member in config.get("members", ())} or {key})
+    return out
 
 
 _UNREAD = "('not answered', 'not judged', 'blocked', 'degenerate', 'parse_failed')"
