@@ -124,9 +124,7 @@ def generating_and_judging(base: str, folder: Path, calls: int) -> float:
         started = time.process_time()
         await generate_all(store, run_id, [("hosted_vllm/peer", backend)])
         screen(store, run_id)
-        await judge_all(
-            store, run_id, [judge], lambda one: make_backend(one.spec, connection(base)), lambda: False
-        )
+        await judge_all(store, run_id, [judge], lambda one: make_backend(one.spec, connection(base)), lambda: False)
         return (time.process_time() - started) / (3 * calls) * 1000
 
     cost = asyncio.run(work())

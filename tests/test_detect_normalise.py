@@ -59,6 +59,14 @@ def test_text_is_composed_and_the_whole_leads_to_the_whole(text):
         assert 0 <= begin <= end <= len(text)
 
 
+def test_a_word_that_stands_twice_leads_to_its_own_place():
+    """Two equal words that were both mended are not taken for each other."""
+    text = "0\x08borscht \x1bborscht "
+    normal = normalise(text)
+    assert normal.text == "0borscht borscht "
+    assert [text[slice(*normal.raw(i, i + 7))] for i in (1, 9)] == ["0\x08borscht", "\x1bborscht"]
+
+
 @given(_TEXT, st.data())
 def test_every_span_leads_to_a_raw_span_that_contains_it(text, data):
     """Spans map in order and inside the text, and the raw span, mended, holds the words of the span."""

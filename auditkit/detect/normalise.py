@@ -18,6 +18,7 @@ _PLAIN = re.compile(r"[\n\t -%'-~]*")  # ASCII without "&", which may begin an e
 # What ftfy mends whatever stands around it: controls, entities, odd line ends, lone surrogates, marks of byte order.
 _ODD = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f&\u2028\u2029\u206a-\u206f\ufeff\ufff9-\uffff\ud800-\udfff]")
 _PIECE = re.compile(r"[^\n]{0,1000}\S{0,200}\n?")  # a line; of a longer one some 1,000 characters
+_WORD_OR_SPACE = re.compile(r"\s+|\S+")
 _TOKEN = re.compile(r"\s+|\w+|[^\w\s]+")
 
 
@@ -90,11 +91,19 @@ def _mend(raw: str) -> str:
 
 
 def _align(mended: str, raw: str, at: int, raw_at: int) -> list[Block]:
-    """The blocks of a mended piece, word by word; a word that was mended is one block with what it was mended from."""
-    ours, theirs = _TOKEN.findall(mended), _TOKEN.findall(raw)
+    """The blocks of a mended piece, word by word; a word that was mended is one block with what it was mended from.
+
+    Nearly always a piece mended as a whole is its words mended one by one, and then each word's place is known. Where it is not
+    (a broken character that holds a space), the longest runs of equal words are taken for the same.
+    """
+    theirs = _WORD_OR_SPACE.findall(raw)
+    pairs = [(_mend(word), word) for word in theirs]
+    if "".join(one for one, _ in pairs) != mended:
+        ours, theirs = _TOKEN.findall(mended), _TOKEN.findall(raw)
+        codes = SequenceMatcher(None, ours, theirs, autojunk=False).get_opcodes()
+        pairs = [("".join(ours[a0:a1]), "".join(theirs[b0:b1])) for _, a0, a1, b0, b1 in codes]
     blocks = []
-    for kind, a0, a1, b0, b1 in SequenceMatcher(None, ours, theirs, autojunk=False).get_opcodes():
-        n, m = sum(map(len, ours[a0:a1])), sum(map(len, theirs[b0:b1]))
-        blocks.append(Block(at, raw_at, n, m, same=kind == "equal"))
-        at, raw_at = at + n, raw_at + m
+    for one, other in pairs:
+        blocks.append(Block(at, raw_at, len(one), len(other), same=one == other))
+        at, raw_at = at + len(one), raw_at + len(other)
     return blocks

@@ -58,6 +58,9 @@ def _repeats(units: list[str], longest: int, least: int) -> bool:
     n = len(units)
     if n < least:
         return False
+    # A text of period p holds at most p trigrams but for those that a misfit touches (three each): most texts are told at once.
+    if len(set(zip(units, units[1:], units[2:], strict=False))) > longest + 0.6 * n:
+        return False
     return any(
         sum(map(str.__eq__, units[period:], units[:-period])) >= 0.8 * (n - period)
         for period in range(1, longest + 1)
