@@ -308,8 +308,10 @@ class Session:
                 highlight=False,
             )
         for command, what in (
-            (f"auditkit export --to out/{where}", "the tables behind this, as CSV and Parquet"),
             (f"auditkit judge --judge stance@PROVIDER/MODEL{where}", "a second judge on the same replies"),
+            (f"auditkit detect{where}", "stereotypes, reasoning and languages, by rules"),
+            (f"auditkit report --to report/{where}", "a page with figures, tables and text for a paper"),
+            (f"auditkit export --to out/{where}", "the tables behind this, as CSV and Parquet"),
         ):
             self.out.print(f"  {command}   {what}", highlight=False, markup=False, soft_wrap=True)
         return 0

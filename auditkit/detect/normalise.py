@@ -104,6 +104,22 @@ def _align(mended: str, raw: str, at: int, raw_at: int) -> list[Block]:
         pairs = [("".join(ours[a0:a1]), "".join(theirs[b0:b1])) for _, a0, a1, b0, b1 in codes]
     blocks = []
     for one, other in pairs:
-        blocks.append(Block(at, raw_at, len(one), len(other), same=one == other))
-        at, raw_at = at + len(one), raw_at + len(other)
+        head = _alike(one, other)
+        tail = _alike(one[head:][::-1], other[head:][::-1])
+        middle, raw_middle = len(one) - head - tail, len(other) - head - tail
+        # what a mended word keeps at its ends is the same there: the comma behind it does not belong to what was mended
+        for n, m, same in ((head, head, True), (middle, raw_middle, False), (tail, tail, True)):
+            if n or m:
+                blocks.append(Block(at, raw_at, n, m, same))
+                at, raw_at = at + n, raw_at + m
     return blocks
+
+
+def _alike(one: str, other: str) -> int:
+    """How many characters two texts begin alike with."""
+    n = 0
+    for a, b in zip(one, other, strict=False):
+        if a != b:
+            break
+        n += 1
+    return n
