@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from auditkit.cli.common import db_option, run_option
+from auditkit.cli.common import db_option, run_option, write_csv
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -78,15 +78,16 @@ def agreement(**options: Any) -> int:
                 continue
             shown += 1
             standings = gates(task, [name for name in ratings.judges if ratings.by.get(name)], found)
-            _print(out, ratings, found, together(ratings, options["by"]), standings, confusion=options["confusion"])
-            written += [(task, *row) for row in _rows(found, together(ratings, options["by"]))]
+            alphas = together(ratings, options["by"])
+            _print(out, ratings, found, alphas, standings, confusion=options["confusion"])
+            written += [(task, *row) for row in _rows(found, alphas)]
     if not shown:
         raise AuditError(
             "no reply of this run has two raters yet: add a judge (`auditkit judge --judge stance@MODEL`), run "
             "`auditkit detect`, or label some (`auditkit review`)"
         )
     if options["to"]:
-        _write(options["to"], written)
+        write_csv(options["to"], _COLUMNS, written)
         console(stderr=True).print(f"wrote {options['to']}", highlight=False, markup=False)
     return 0
 
@@ -229,17 +230,3 @@ def _rows(found: Sequence[Pair], alphas: Sequence[Together]) -> list[tuple[objec
         for a in alphas
     ]
     return rows
-
-
-def _write(path: Path, rows: Sequence[tuple[object, ...]]) -> None:
-    import csv
-
-    from auditkit.errors import AuditError
-
-    try:
-        with path.open("w", encoding="utf-8-sig", newline="") as stream:
-            writer = csv.writer(stream)
-            writer.writerow(_COLUMNS)
-            writer.writerows(rows)
-    except OSError as error:
-        raise AuditError(f"{path} cannot be written: {error.strerror or error}") from None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -143,3 +143,16 @@ def cut_off(run: Mapping[str, Any]) -> str | None:
         f"this {what} was cut off, or is under way: figures are of a part of it. If nothing writes it, run its command again "
         f"({run['command']})"
     )
+
+
+def write_csv(path: Path, head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """A table that a command was asked to write beside what it prints: UTF-8 with the mark that Excel needs."""
+    import csv
+
+    try:
+        with path.open("w", encoding="utf-8-sig", newline="") as stream:
+            writer = csv.writer(stream)
+            writer.writerow(head)
+            writer.writerows(rows)
+    except OSError as error:
+        raise AuditError(f"{path} cannot be written: {error.strerror or error}") from None

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from auditkit.cli.common import db_option, run_option
+from auditkit.cli.common import db_option, run_option, write_csv
 
 if TYPE_CHECKING:
     from auditkit.detect.corpus import Corpus
     from auditkit.store import Store
+
+_COLUMNS = ("model", "mode", "country", "word", "z", "replies", "rate", "rest", "fdr")
 
 
 def _corpora(store: Store, run_id: str, model: str | None, mode: str | None) -> list[Corpus]:
@@ -116,22 +118,8 @@ def words(**options: Any) -> int:
             style="dim", highlight=False, markup=False,
         )  # fmt: skip
     if options["to"]:
-        _write(options["to"], rows)
+        write_csv(options["to"], _COLUMNS, rows)
     return 0
-
-
-def _write(path: Path, rows: list[tuple[object, ...]]) -> None:
-    import csv
-
-    from auditkit.errors import AuditError
-
-    try:
-        with path.open("w", encoding="utf-8-sig", newline="") as stream:
-            writer = csv.writer(stream)
-            writer.writerow(("model", "mode", "country", "word", "z", "replies", "rate", "rest", "fdr"))
-            writer.writerows(rows)
-    except OSError as error:
-        raise AuditError(f"{path} cannot be written: {error.strerror or error}") from None
 
 
 @click.command("individuation")

@@ -17,7 +17,7 @@ from auditkit.report.counts import Cell
 from auditkit.report.estimates import sentence
 from auditkit.report.scope import Scope, marks
 from auditkit.report.settings import Settings
-from auditkit.stats.agree import Coefficient, cohen_kappa, gwet_ac1
+from auditkit.stats.agree import clustered_agreement
 from auditkit.stats.correct import CorrectedShare, prediction_powered_share, rogan_gladen_share
 from auditkit.store import Store
 
@@ -166,11 +166,12 @@ def agreement_rows(store: Store, scope: Scope, settings: Settings) -> Iterator[R
         tables = np.zeros((len(items), max(len(labels), 2), max(len(labels), 2)))
         for row in rows:
             tables[items.index(row["item"]), labels.index(row["a"]), labels.index(row["b"])] += row["n"]
-        kappa, kappa_low, kappa_high = _clustered(cohen_kappa, tables, settings)
-        ac1, ac1_low, ac1_high = _clustered(gwet_ac1, tables, settings)
+        kappa, ac1 = clustered_agreement(
+            tables, level=settings.confidence, n_resamples=settings.n_resamples, seed=settings.seed
+        )
         yield {
-            "judge_a": scope.judge_names[a], "judge_b": scope.judge_names[b], "n": int(tables.sum()), "kappa": kappa,
-            "kappa_low": kappa_low, "kappa_high": kappa_high, "ac1": ac1, "ac1_low": ac1_low, "ac1_high": ac1_high,
+            "judge_a": scope.judge_names[a], "judge_b": scope.judge_names[b], "n": int(tables.sum()), "kappa": kappa.value,
+            "kappa_low": kappa.low, "kappa_high": kappa.high, "ac1": ac1.value, "ac1_low": ac1.low, "ac1_high": ac1.high,
         }  # fmt: skip
 
 
@@ -188,23 +189,6 @@ _PAIRS = f"""
 select a.item, a.state as a, b.state as b, count(*) as n from report_answers a
 join report_answers b using (g, item, country, template_id, option_order, sample, lang, position)
 where a.judge = :a and b.judge = :b and a.state not in {_UNREAD} and b.state not in {_UNREAD} group by 1, 2, 3"""
-
-
-def _clustered(
-    coefficient: Callable[..., Coefficient], tables: Any, settings: Settings
-) -> tuple[float | None, float | None, float | None]:
-    """A coefficient of confusion matrices (prompts, q, q) with percentile limits over prompts."""
-    value = coefficient(tables.sum(axis=0)).value
-    n = len(tables)
-    if value is None or n < 2:
-        return value, None, None
-    draws = np.random.default_rng(settings.seed).multinomial(n, np.full(n, 1 / n), size=settings.n_resamples)
-    drawn = [coefficient(table).value for table in np.tensordot(draws.astype(np.float64), tables, axes=1)]
-    known = [v for v in drawn if v is not None]
-    if len(known) < 0.9 * len(drawn):
-        return value, None, None
-    low, high = np.quantile(known, [(1 - settings.confidence) / 2, (1 + settings.confidence) / 2])
-    return value, float(low), float(high)
 
 
 # --------------------------------------------------------------------------------------------------------- correction

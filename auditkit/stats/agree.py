@@ -102,10 +102,10 @@ def compare_raters(
     for a, b, i in pairs:
         by_group[groups[clusters[i]] if clusters is not None else 0, at[a], at[b]] += 1
     confusion = by_group.sum(axis=0)
-    kappa, ac1 = cohen_kappa(confusion, level=level), gwet_ac1(confusion, level=level)
-    if clusters is not None:
-        kappa = _with_clusters(kappa, _kappa, by_group, level, n_resamples, seed)
-        ac1 = _with_clusters(ac1, _ac1, by_group, level, n_resamples, seed)
+    if clusters is None:
+        kappa, ac1 = cohen_kappa(confusion, level=level), gwet_ac1(confusion, level=level)
+    else:
+        kappa, ac1 = clustered_agreement(by_group, level=level, n_resamples=n_resamples, seed=seed)
     observed = float(np.trace(confusion) / len(pairs)) if pairs else None
     return RaterAgreement(
         len(pairs), names, tuple(tuple(int(v) for v in row) for row in confusion), observed, kappa, ac1
@@ -201,6 +201,17 @@ def gwet_ac1(confusion: npt.ArrayLike, *, level: float = 0.95) -> Coefficient:
     pairs = float((proportions * weights**2).sum()) / (q - 1) ** 2 - chance**2
     variance = observed * (1 - observed) - 4 * (1 - value) * agreeing + 4 * (1 - value) ** 2 * pairs
     return _coefficient(value, variance / (n * (1 - chance) ** 2), level)
+
+
+def clustered_agreement(
+    by_cluster: Array, *, level: float = 0.95, n_resamples: int = BOOTSTRAP_RESAMPLES, seed: int = DEFAULT_SEED
+) -> tuple[Coefficient, Coefficient]:
+    """Kappa and AC1 of two raters with percentile limits. Unit of resampling: clusters (prompts). by_cluster: (G, q, q) counts."""
+    total = by_cluster.sum(axis=0)
+    return (
+        _with_clusters(cohen_kappa(total, level=level), _kappa, by_cluster, level, n_resamples, seed),
+        _with_clusters(gwet_ac1(total, level=level), _ac1, by_cluster, level, n_resamples, seed),
+    )
 
 
 def _with_clusters(
